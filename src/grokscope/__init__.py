@@ -1,0 +1,56 @@
+"""grokscope: the instrument for research on grokking.
+
+`train(config)` trains a run and stores it, `open(path)` opens one, `open_all(folder)` opens many.
+Names load when they are first used, so that the command answers before PyTorch is in memory.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grokscope.config import RunConfig as RunConfig
+    from grokscope.config import load as load
+    from grokscope.launch import resume as resume
+    from grokscope.launch import train as train
+    from grokscope.snapshot import Snapshot as Snapshot
+    from grokscope.store import Run as Run
+    from grokscope.store import Runs as Runs
+    from grokscope.store import open_all as open_all
+    from grokscope.store import open_run as open  # noqa: A004
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "RunConfig": ("grokscope.config", "RunConfig"),
+    "load": ("grokscope.config", "load"),
+    "resume": ("grokscope.launch", "resume"),
+    "train": ("grokscope.launch", "train"),
+    "Snapshot": ("grokscope.snapshot", "Snapshot"),
+    "Run": ("grokscope.store", "Run"),
+    "Runs": ("grokscope.store", "Runs"),
+    "open_all": ("grokscope.store", "open_all"),
+    "open": ("grokscope.store", "open_run"),
+}
+
+__all__ = [
+    "Run",
+    "RunConfig",
+    "Runs",
+    "Snapshot",
+    "load",
+    "open",
+    "open_all",
+    "resume",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'grokscope' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,1 @@
+"""Analyses of stored runs: results with scalars and arrays, cached by the hash of their options."""

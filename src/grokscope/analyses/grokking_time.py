@@ -1,0 +1,79 @@
+"""When a run memorized and when it grokked (A1)."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from grokscope.config import RunConfig, problem_of
+from grokscope.errors import ScienceError
+from grokscope.ops import crossings
+from grokscope.store.results import analysis
+from grokscope.store.run import Run
+
+LEVELS = (0.90, 0.95, 0.99)
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@analysis(label="Grokking time", source="measures: grokking time")
+def grokking_time(
+    run: Run, *, k: int = 3, memorized: float = 0.99
+) -> tuple[dict[str, Any], Arrays]:
+    """Return first, sustained and strict crossings of test accuracy at .90, .95 and .99.
+
+    memorized: train accuracy that counts as memorized; k: evaluations in a row that make a
+    crossing sustained. Each crossing is given in steps, seconds of training and FLOPs; the delay
+    is from memorized to the crossing. A crossing that was not seen is None, and the run is then
+    right-censored at `last_step`. Raises ScienceError for a run without measurements.
+    """
+    history = run.history
+    if "test_acc" not in history.columns or not len(history):
+        raise ScienceError(f"{run.path}: nothing was measured yet")
+    steps = history["step"].to_list()
+    test = history["test_acc"].to_list()
+    memorized_at = crossings.first(steps, history["train_acc"].to_list(), memorized)
+    seconds = dict(zip(steps, history["seconds"].to_list(), strict=True))
+    flops = flops_per_step(run.config)
+    scalars: dict[str, Any] = {
+        "outcome": run.outcome,
+        "last_step": steps[-1],
+        "memorized_at": memorized_at,
+        "flops_per_step": flops,
+        "lookup_baseline": history["lookup_baseline"][-1],
+    }
+    table = []
+    for level in LEVELS:
+        found = {
+            "first": crossings.first(steps, test, level),
+            "sustained": crossings.sustained(steps, test, level, k=k),
+            "strict": crossings.strict(steps, test, level),
+        }
+        table.append([float("nan") if at is None else float(at) for at in found.values()])
+        for kind, at in found.items():
+            name = f"{kind}_{level:.2f}"
+            scalars[f"{name}_step"] = at
+            scalars[f"{name}_seconds"] = None if at is None else seconds[at]
+            scalars[f"{name}_flops"] = None if at is None else at * flops
+            known = at is not None and memorized_at is not None
+            scalars[f"{name}_delay"] = at - memorized_at if known else None  # type: ignore[operator]
+    return scalars, {"levels": np.array(LEVELS), "crossings": np.array(table)}
+
+
+def flops_per_step(config: RunConfig) -> int:
+    """Return the FLOPs of the matrix products of one forward and backward pass of a step.
+
+    Counted on the plain network, which computes every example by itself, so the number does not
+    depend on what an implementation shares; elementwise work is not counted.
+    """
+    problem, _ = problem_of(config, device="cpu")
+    n = len(problem.train)
+    some = problem.network.prepare(problem.train.inputs[:64], share=False)
+    counter = FlopCounterMode(display=False)
+    with counter:
+        logits = problem.network(some)
+        loss = problem.objective.task_loss(logits, problem.train.targets[:64])
+        torch.autograd.backward(loss)
+    batch = min(config.batch.size or n, n)
+    return int(counter.get_total_flops() * batch / min(n, 64))

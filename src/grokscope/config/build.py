@@ -1,0 +1,24 @@
+"""From a configuration to the problem it describes."""
+
+from torch import Tensor
+
+from grokscope.config.schema import RunConfig
+from grokscope.objectives import Objective
+from grokscope.problem import Problem
+
+
+def problem_of(config: RunConfig, *, device: str | None = None) -> tuple[Problem, Tensor]:
+    """Return the problem of a configuration and its initial parameters, a flat vector.
+
+    The network is bound to that vector. `device` overrides the configuration's.
+    Raises ConfigError where model, task and data do not fit together.
+    """
+    return Problem.build(
+        task=config.task,
+        data=config.data,
+        model=config.model,
+        objective=Objective(config.loss, config.penalties, config.precision.loss_dtype),
+        seed=config.seed,
+        dtype=config.precision.parameter_dtype,
+        device=device or config.device,
+    )

@@ -1,0 +1,45 @@
+"""From a RunConfig to plain data, YAML text and the hash that is a run's identity."""
+
+import dataclasses
+import hashlib
+import io
+import json
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from grokscope.config.schema import RunConfig
+
+LABELS = ("name", "notes", "tags")
+
+
+def encode(config: Any) -> dict[str, Any]:
+    """Return a configuration as nested dicts and lists with every field spelled out."""
+    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return {key: _kind_first(value) for key, value in tree.items()}
+
+
+def _kind_first(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kind_first(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _kind_first(value[key]) for key in sorted(value, key=lambda k: k != "kind")}
+    return value
+
+
+def to_yaml(config: RunConfig) -> str:
+    """Return the configuration as YAML 1.2; decoding it gives the same configuration."""
+    stream = io.StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = None
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    writer.width = 100
+    writer.dump(encode(config), stream)
+    return stream.getvalue()
+
+
+def identity(config: RunConfig) -> str:
+    """Return the SHA-256 of everything that decides the numbers: all but name, notes and tags."""
+    tree = {key: value for key, value in encode(config).items() if key not in LABELS}
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,7 @@
+"""Training: cohorts of runs as an iterator of records. Knows no disk and no console."""
+
+from grokscope.engine.loop import train
+from grokscope.engine.milestones import Milestones, Outcome
+from grokscope.engine.records import Finished, Measured, Record, Saved, State
+
+__all__ = ["Finished", "Measured", "Milestones", "Outcome", "Record", "Saved", "State", "train"]

@@ -1,0 +1,182 @@
+"""The training loop: configurations in, records out."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+from grokscope.config import RunConfig, encode
+from grokscope.engine.member import Member
+from grokscope.engine.records import Finished, Measured, Record, Saved, State
+from grokscope.engine.steppers import Alone, Stepper, Together, per_run_values
+from grokscope.errors import ConfigError
+
+Mapped = Literal["auto", "loop", "batch"]
+
+
+def train(
+    configs: Sequence[RunConfig],
+    *,
+    states: Mapping[int, State] | None = None,
+    mapped: Mapped = "auto",
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> Iterator[Record]:
+    """Train a cohort: runs whose configurations differ only in PER_RUN fields.
+
+    states: where members that go on stand, by number. mapped: `loop` trains the members one after
+    another, each exactly as if alone; `batch` advances all in one vmapped step; `auto` loops on a
+    CPU and batches elsewhere. stop_requested is asked at every step boundary.
+    Yields each member's measurements and states in order, and one Finished for each.
+    Raises ConfigError where the configurations cannot form a cohort.
+    """
+    check_cohort(configs)
+    first = configs[0]
+    states = states or {}
+    with _numerics(first):
+        if mapped == "batch" or (mapped == "auto" and first.device != "cpu"):
+            members = [Member(i, config, states.get(i)) for i, config in enumerate(configs)]
+            yield from _advance(members, stop_requested)
+            return
+        for number, config in enumerate(configs):
+            yield from _advance([Member(number, config, states.get(number))], stop_requested)
+
+
+def check_cohort(configs: Sequence[RunConfig]) -> None:
+    """Raise ConfigError naming the first field that keeps these runs out of one cohort."""
+    if not configs:
+        raise ConfigError("a cohort needs at least one configuration")
+    shapes = [_shared_fields(config) for config in configs]
+    for number, shape in enumerate(shapes):
+        for path, value in shape.items():
+            if shapes[0].get(path) != value or len(shapes[0]) != len(shape):
+                raise ConfigError(
+                    f"{path}: {value!r} in run {number} of the cohort, {shapes[0].get(path)!r} in "
+                    "run 0; only PER_RUN fields (seed, rates, weights, scales) may differ"
+                )
+
+
+def _shared_fields(config: RunConfig) -> dict[str, object]:
+    tree = encode(config)
+    for label in ("name", "notes", "tags"):
+        del tree[label]
+    per_run = per_run_values(config)
+    return {path: value for path, value in _flat(tree, "") if path not in per_run}
+
+
+def _flat(tree: object, prefix: str) -> Iterator[tuple[str, object]]:
+    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)  # type: ignore[arg-type]
+    for key, value in pairs:
+        if isinstance(value, (dict, list)) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@contextmanager
+def _numerics(config: RunConfig) -> Iterator[None]:
+    """Set threads and the precision of matrix products, and put back what was there."""
+    threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    wanted = {"float32": "highest", "tf32": "high", "bf16": "medium"}[config.precision.matmul]
+    try:
+        torch.set_float32_matmul_precision(wanted)
+        torch.set_num_threads(config.threads or threads)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        torch.set_num_threads(threads)
+
+
+def _stepper(members: Sequence[Member]) -> Stepper:
+    return Alone(members[0]) if len(members) == 1 else Together(members)
+
+
+def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> Iterator[Record]:
+    """Advance members that stand at one step until each has finished."""
+    stepper = _stepper(members)
+    fresh = {member.number: member.step == 0 for member in members}
+    clock = time.perf_counter()
+    while members:
+        values = stepper.compute()
+        active: list[Member] = []
+        stopping = stop_requested()
+        totals = values.tolist()
+        elapsed, clock = time.perf_counter() - clock, time.perf_counter()
+        for number, member in enumerate(members):
+            member.seconds += elapsed
+            known = stepper.known(number)
+            yield from _observe(member, known, totals[number], fresh[member.number])
+            ended = _ended(member, totals[number])
+            if ended or stopping:
+                yield from _end(member, known, totals[number], interrupted=not ended)
+            else:
+                active.append(member)
+            fresh[member.number] = True
+        if not active:
+            return
+        stepper.apply()
+        for member in active:
+            member.step += 1
+        if len(active) < len(members):
+            stepper = _stepper(active)
+        members = active
+
+
+def _observe(
+    member: Member, known: Mapping[str, torch.Tensor], value: float, fresh: bool
+) -> Iterator[Record]:
+    """Measure and save the present step where due; a resumed step was observed already."""
+    if not fresh or not math.isfinite(value):
+        return
+    if member.measure_due():
+        yield _measured(member, known)
+    if member.save_due():
+        yield Saved(member=member.number, state=member.state())
+
+
+def _measured(member: Member, known: Mapping[str, torch.Tensor]) -> Measured:
+    values = member.measure(known)
+    member.milestones = member.milestones.update(
+        member.step, values["train_acc"], values["test_acc"]
+    )
+    return Measured(
+        member=member.number,
+        step=member.step,
+        values=values,
+        seconds=member.seconds,
+        milestones=member.milestones,
+    )
+
+
+def _ended(member: Member, value: float) -> bool:
+    if not math.isfinite(value) or member.step >= member.config.steps:
+        return True
+    return member.config.stop == "grokked" and member.milestones.grokked_at is not None
+
+
+def _end(
+    member: Member, known: Mapping[str, torch.Tensor], value: float, *, interrupted: bool
+) -> Iterator[Record]:
+    """Save the last state, then measure it even off schedule.
+
+    The state is saved before the extra measurement, so a run that goes on from it has the history
+    of one that never ended here.
+    """
+    diverged = not math.isfinite(value)
+    if not diverged:
+        if not member.save_due():
+            yield Saved(member=member.number, state=member.state())
+        if not member.measure_due() and not interrupted:
+            yield _measured(member, known)
+    reason = f"the objective is {value} at step {member.step}" if diverged else ""
+    yield Finished(
+        member=member.number,
+        step=member.step,
+        outcome="diverged" if diverged else member.milestones.outcome,
+        milestones=member.milestones,
+        seconds=member.seconds,
+        interrupted=interrupted,
+        reason=reason,
+    )

@@ -1,0 +1,68 @@
+"""The records that training yields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from torch import Tensor
+
+from grokscope.engine.milestones import Milestones, Outcome
+from grokscope.ops.params import Layout
+from grokscope.typing import Named
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """All that a run needs to go on: every random stream is a function of seed and step.
+
+    params: flat vector, laid out as `layout` says; optimizer: its named tensors; step: updates
+    applied; seconds: training time so far, which is not part of a run's identity.
+    """
+
+    step: int
+    params: Tensor
+    optimizer: Named
+    milestones: Milestones
+    layout: Layout
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Metrics of one member of a cohort at one step."""
+
+    member: int
+    step: int
+    values: Mapping[str, float]
+    seconds: float
+    milestones: Milestones
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """The state of one member at one step, for whoever keeps checkpoints."""
+
+    member: int
+    state: State
+
+    @property
+    def step(self) -> int:
+        """Updates applied."""
+        return self.state.step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The last record of a member. `interrupted` runs were asked to stop and can be resumed."""
+
+    member: int
+    step: int
+    outcome: Outcome
+    milestones: Milestones
+    seconds: float
+    interrupted: bool = False
+    reason: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+Record: TypeAlias = Measured | Saved | Finished

@@ -1,0 +1,187 @@
+"""Configurations to run directories: training and the store, joined."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from grokscope.config import RunConfig, decode, encode, load
+from grokscope.config.decode import merge, parse_override
+from grokscope.engine import Finished, Measured, Milestones, Record, Saved, State
+from grokscope.engine import train as records_of
+from grokscope.engine.member import Member
+from grokscope.errors import ConfigError, DivergedError, GrokscopeError
+from grokscope.store import Run, Writer, create, open_run, reopen
+from grokscope.store.checkpoint import Checkpoint
+from grokscope.store.provenance import provenance
+from grokscope.store.writer import check_name
+
+Observer = Callable[[Record], None]
+Stop = Callable[[], bool]
+
+
+def train(
+    config: RunConfig | str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path = "runs",
+    name: str | None = None,
+    observer: Observer = lambda record: None,
+    stop_requested: Stop = lambda: False,
+) -> Run:
+    """Train one run and return it, stored below `out`.
+
+    config: a configuration, a recipe's name, a YAML file or nested data; overrides: `path=value`.
+    Without a name the run takes the configuration's, with a number where that is taken. observer
+    sees every record; stop_requested is asked at every step boundary and ends the run with a
+    checkpoint. Raises ConfigError before anything is written, DivergedError after the last row.
+
+    >>> import tempfile
+    >>> run = train("quick", ["steps=20"], out=tempfile.mkdtemp())
+    >>> run.history["step"].to_list()
+    [0, 10, 20]
+    """
+    resolved = _resolve(config, overrides)
+    member = Member(0, resolved)  # raises before a directory exists
+    facts = provenance(resolved, member.problem.split.hash)
+    path = _place(Path(out), resolved, name)
+    resolved = dataclasses.replace(resolved, name=path.name)
+    with create(path, resolved, facts) as writer:
+        return _write(resolved, writer, None, observer, stop_requested)
+
+
+def resume(
+    run: Run | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    observer: Observer = lambda record: None,
+    stop_requested: Stop = lambda: False,
+) -> Run:
+    """Go on with a run from its newest valid checkpoint, as if it had never stopped.
+
+    overrides: `steps=N` or `steps=+N` to train longer; a run that had ended by grokking then goes
+    on to its last step. Raises ConfigError for any other change.
+    """
+    run = open_run(run) if not isinstance(run, Run) else run
+    config = extend(run, overrides)
+    with reopen(run.path, config) as (writer, checkpoint):
+        state = None if checkpoint is None else state_of(config, checkpoint)
+        return _write(config, writer, state, observer, stop_requested)
+
+
+def extend(run: Run, overrides: Sequence[str]) -> RunConfig:
+    """Return the configuration of a run with more steps."""
+    tree = encode(run.config)
+    for text in overrides:
+        path, value = parse_override(text)
+        if path != "steps":
+            raise ConfigError(f"{path}: only steps may change when a run goes on")
+        added = text.partition("=")[2].strip().startswith("+")
+        wanted = value + (run.status["step"] if added else 0) if isinstance(value, int) else value
+        tree = merge(tree, {"steps": (wanted, "command line")})
+        if isinstance(wanted, int) and wanted < run.status["step"]:
+            raise ConfigError(f"steps: the run is already at step {run.status['step']}")
+        if run.status.get("outcome") == "grokked":
+            tree["stop"] = "never"
+    return decode(tree)
+
+
+def state_of(config: RunConfig, checkpoint: Checkpoint) -> State:
+    """Return the state that a checkpoint of this configuration holds."""
+    layout = Member(0, config).problem.layout
+    return State(
+        step=checkpoint.step,
+        params=checkpoint.flat(layout),
+        optimizer=checkpoint.optimizer,
+        milestones=Milestones(**checkpoint.facts["milestones"]),
+        layout=layout,
+        seconds=float(checkpoint.facts["seconds"]),
+    )
+
+
+def _resolve(
+    config: RunConfig | str | Path | Mapping[str, Any], overrides: Sequence[str]
+) -> RunConfig:
+    if isinstance(config, (str, Path)):
+        return load(config, overrides)
+    tree = encode(config) if isinstance(config, RunConfig) else dict(config)
+    changes = {path: (value, "override") for path, value in map(parse_override, overrides)}
+    return decode(merge(tree, changes), changes=changes)
+
+
+def _place(out: Path, config: RunConfig, name: str | None) -> Path:
+    """Return the directory of a new run: as named, or the first free one after its own name."""
+    if name is not None:
+        return out / check_name(name)
+    base = check_name(config.name or "run")
+    number = 1
+    while (path := out / (base if number == 1 else f"{base}-{number}")).exists():
+        number += 1
+    return path
+
+
+def _write(
+    config: RunConfig,
+    writer: Writer,
+    state: State | None,
+    observer: Observer,
+    stop_requested: Stop,
+) -> Run:
+    states = {} if state is None else {0: state}
+    last: dict[str, float] = {}
+    try:
+        for record in records_of([config], states=states, stop_requested=stop_requested):
+            if isinstance(record, Measured):
+                last = dict(record.values)
+                writer.measured(record.step, last, record.seconds)
+            elif isinstance(record, Saved):
+                writer.saved(_checkpoint(record.state))
+            else:
+                _finish(writer, record, last)
+                observer(record)
+                return _done(writer.path, record)
+            observer(record)
+    except BaseException:
+        with contextlib.suppress(GrokscopeError):
+            writer.status(state="failed")
+        raise
+    raise AssertionError("training ended without a Finished record")
+
+
+def _finish(writer: Writer, record: Finished, last: Mapping[str, float]) -> None:
+    milestones = record.milestones
+    writer.finish(
+        compact=not record.interrupted,
+        state="interrupted" if record.interrupted else "finished",
+        step=record.step,
+        outcome=None if record.interrupted else record.outcome,
+        memorized_at=milestones.memorized_at,
+        grokked_at=milestones.grokked_at,
+        seconds=record.seconds,
+        reason=record.reason,
+        last=dict(last),
+    )
+
+
+def _done(path: Path, record: Finished) -> Run:
+    run = open_run(path)
+    if record.outcome == "diverged":
+        raise DivergedError(
+            f"{path}: {record.reason}; try a smaller optimizer.lr or optimizer.clip_norm=1"
+        )
+    if not record.interrupted:
+        run.analyze("grokking_time")
+    return run
+
+
+def _checkpoint(state: State) -> Checkpoint:
+    return Checkpoint(
+        step=state.step,
+        params=state.layout.split(state.params),
+        optimizer=dict(state.optimizer),
+        facts={
+            "milestones": dataclasses.asdict(state.milestones),
+            "seconds": state.seconds,
+        },
+    )

@@ -1,0 +1,74 @@
+"""What a metric is: a decorated function of a snapshot."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from torch import Tensor
+
+from grokscope._registry import Registry
+from grokscope.errors import ConfigError
+from grokscope.snapshot import Snapshot
+
+Value: TypeAlias = float | Tensor
+Measured: TypeAlias = Value | Mapping[str, Value]
+Scale: TypeAlias = Literal["linear", "log"]
+Cost: TypeAlias = Literal["free", "forward", "backward", "heavy"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of a snapshot with what is needed to show it.
+
+    cost: `free` reads what training computes anyway, `forward` and `backward` need a pass of
+    their own over the training set, `heavy` needs many.
+    """
+
+    name: str
+    function: Callable[[Snapshot], Measured]
+    label: str
+    group: str
+    scale: Scale
+    cost: Cost
+    source: str
+
+    @property
+    def doc(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+METRICS: Registry[Metric] = Registry("metric", "grokscope.metrics")
+
+
+def metric(
+    *, label: str, group: str, scale: Scale = "linear", cost: Cost = "free", source: str = ""
+) -> Callable[[Callable[[Snapshot], Measured]], Callable[[Snapshot], Measured]]:
+    """Register a function of a snapshot under its own name.
+
+    It returns one number, or several by column name; 0-d tensors stay on their device until all
+    metrics are done.
+    """
+
+    def decorate(function: Callable[[Snapshot], Measured]) -> Callable[[Snapshot], Measured]:
+        name = function.__name__
+        METRICS.add(name, Metric(name, function, label, group, scale, cost, source))
+        return function
+
+    return decorate
+
+
+def measure(snapshot: Snapshot, metrics: Iterable[Metric]) -> dict[str, float]:
+    """Return the values of the metrics by column name.
+
+    Raises ConfigError where two metrics claim one column.
+    """
+    values: dict[str, Value] = {}
+    for part in metrics:
+        measured = part.function(snapshot)
+        columns = measured if isinstance(measured, Mapping) else {part.name: measured}
+        for column, value in columns.items():
+            if column in values:
+                raise ConfigError(f"metric {part.name!r}: the column {column!r} exists already")
+            values[column] = value
+    return {column: float(value) for column, value in values.items()}

@@ -1,0 +1,91 @@
+"""What a model is: a configuration that builds one network for a task's signature."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import ConfigDict
+from torch import Tensor, nn
+
+from grokscope._registry import Registry
+from grokscope.models.init import Init, draw
+from grokscope.models.probe import Probe
+from grokscope.ops.params import layout_of
+from grokscope.tasks.base import Signature
+
+
+class Network(nn.Module, ABC):
+    """A PyTorch module for one run: prepared inputs to logits.
+
+    width: the d of width-scaled initialization. Every place worth reading is a Probe; one named
+    `representation` holds what the unembedding reads, one named `embeddings` what enters the
+    first layer.
+    """
+
+    width: int
+
+    def prepare(self, inputs: Tensor, *, share: bool = True) -> Any:
+        """Return `inputs` in the form `forward` takes; done once for a fixed dataset.
+
+        With `share` the form may fold together work that repeats between examples. It is a pytree
+        of tensors; the default is the inputs themselves.
+        """
+        return inputs
+
+    @abstractmethod
+    def forward(self, prepared: Any) -> Tensor:
+        """Return logits, shape [n, classes], in the dtype of the parameters."""
+
+    def probes(self) -> dict[str, Probe]:
+        """Return the probes by name."""
+        return {name: part for name, part in self.named_modules() if isinstance(part, Probe)}
+
+    def watched(self) -> bool:
+        """Return whether any probe is being read or replaced."""
+        return any(probe.watched for probe in self.probes_list)
+
+    @property
+    def probes_list(self) -> list[Probe]:
+        """The probes, found once: `watched` is asked at every step."""
+        found: list[Probe] | None = self.__dict__.get("_probes_list")
+        if found is None:
+            found = self.__dict__["_probes_list"] = list(self.probes().values())
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(ABC):
+    """A frozen keyword-only dataclass whose fields are the configuration of a model."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    @abstractmethod
+    def build(self, signature: Signature) -> Network:
+        """Return the network, its parameters not yet set.
+
+        Raises ConfigError where the model cannot read the task's inputs.
+        """
+
+    @property
+    @abstractmethod
+    def initialization(self) -> Init:
+        """How the parameters are drawn."""
+
+
+MODELS: Registry[type[Model]] = Registry("model", "grokscope.models")
+
+
+def initialize(
+    network: Network, init: Init, seed: int, *, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Draw the parameters of one seed into a new flat vector and bind the network to it.
+
+    Every tensor has its own random stream named after it, so adding a tensor changes no other.
+    Returns the vector, shape [number of parameters].
+    """
+    layout = layout_of(network)
+    flat = torch.cat([draw(init, entry, network.width, seed).to(dtype) for entry in layout.entries])
+    network.to(dtype)
+    layout.bind(network, flat)
+    return flat

@@ -1,0 +1,131 @@
+"""The multilayer perceptron on one-hot, embedded or real inputs."""
+
+import functools
+import itertools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from grokscope.errors import ConfigError
+from grokscope.models.base import MODELS, Model, Network
+from grokscope.models.init import Init
+from grokscope.models.layers import ACTIVATIONS, Activation, Linear, Table
+from grokscope.models.probe import Probe
+from grokscope.tasks.base import Signature
+from grokscope.typing import PER_RUN, Ge, Gt
+
+
+@MODELS.register
+@dataclass(frozen=True, kw_only=True)
+class MLP(Model):
+    """A multilayer perceptron (Gromov 2023 with one quadratic layer and no biases)."""
+
+    kind: Literal["mlp"] = "mlp"
+    inputs: Literal["one_hot", "embedded"] = "one_hot"
+    """How symbols enter: concatenated one-hot vectors (2p for a pair), or learned embeddings."""
+    d_embed: Annotated[int, Gt(0)] = 128
+    """Dimension of each symbol's embedding; used by `embedded` only."""
+    width: Annotated[int, Gt(0)] = 256
+    """Units of each hidden layer."""
+    depth: Annotated[int, Ge(1)] = 1
+    """Number of hidden layers."""
+    activation: Activation = "relu"
+    """Nonlinearity of the hidden layers."""
+    biases: bool = True
+    """Whether hidden layers have biases; the output layer has none."""
+    output_multiplier: Annotated[float, Gt(0), PER_RUN] = 1.0
+    """Factor on the logits: small values train rich, large ones lazy."""
+    init: Init = field(default_factory=Init)
+    """How the parameters are drawn."""
+
+    @property
+    def initialization(self) -> Init:
+        """How the parameters are drawn."""
+        return self.init
+
+    def build(self, signature: Signature) -> Network:
+        """Return the network for token or feature tasks."""
+        if not signature.factors and not signature.num_features:
+            raise ConfigError("model: an mlp needs a task with factors or features")
+        return _MLP(self, signature)
+
+
+class _MLP(Network):
+    def __init__(self, config: MLP, signature: Signature) -> None:
+        super().__init__()
+        self.width = config.width
+        self._factors = signature.factors
+        self._activation = ACTIVATIONS[config.activation]
+        self._offsets = _offsets([factor.size for factor in signature.factors])
+        symbols = self._offsets[-1]
+        n_in = signature.num_features or symbols
+        self.embeddings = Probe()
+        self.embed: Table | None = None
+        if config.inputs == "embedded" and signature.factors:
+            self.embed = Table(symbols, config.d_embed)
+            n_in = config.d_embed * len(signature.factors)
+        widths = [n_in] + [config.width] * config.depth
+        layers = [Linear(a, b, bias=config.biases) for a, b in itertools.pairwise(widths)]
+        self.first = layers[0]
+        self.rest = nn.ModuleList(layers[1:])
+        self.hidden = nn.ModuleList(Probe() for _ in layers)
+        self.representation = Probe()
+        self.unembed = Linear(config.width, signature.num_classes, bias=False)
+        self.register_buffer(
+            "output_multiplier", torch.tensor(config.output_multiplier), persistent=False
+        )
+
+    def prepare(self, inputs: Tensor, *, share: bool = True) -> tuple[Tensor, ...]:
+        """Return the column of each factor's symbol in the one-hot input, m tensors [n]."""
+        if not self._factors:
+            return (inputs,)
+        pairs = zip(self._factors, self._offsets, strict=False)
+        return tuple(inputs[:, f.position] - f.start + offset for f, offset in pairs)
+
+    def forward(self, prepared: Sequence[Tensor]) -> Tensor:
+        """Return logits [n, classes]."""
+        x = self.hidden[0](self._activation(self._first(prepared)))
+        for layer, probe in zip(self.rest, self.hidden[1:], strict=True):
+            x = probe(self._activation(layer(x)))
+        logits: Tensor = self.unembed(self.representation(x)) * self.output_multiplier
+        return logits
+
+    def _first(self, prepared: Sequence[Tensor]) -> Tensor:
+        """Return the first pre-activation [n, width].
+
+        W₁ applied to concatenated symbols is a sum of one term for each factor, and each term has
+        only as many distinct values as the factor has symbols: multiply the table, then gather.
+        """
+        first = self.first
+        if not self._factors or self.embeddings.watched:
+            return first.forward(self.embeddings(self._dense(prepared)))
+        if self.embed is None:
+            blocks = [first.weight.t()] * len(prepared)
+        else:
+            chunks = first.weight.chunk(len(prepared), dim=1)
+            blocks = [F.linear(self.embed.weight, chunk) for chunk in chunks]
+        terms = [t.index_select(0, column) for t, column in zip(blocks, prepared, strict=True)]
+        summed = functools.reduce(operator.add, terms)
+        return summed if first.bias is None else summed + first.bias
+
+    def _dense(self, prepared: Sequence[Tensor]) -> Tensor:
+        """Return the input of the first layer for each example, shape [n, inputs]."""
+        dtype = self.first.weight.dtype
+        if not self._factors:
+            return prepared[0].to(dtype)
+        if self.embed is not None:
+            return torch.cat([self.embed(column) for column in prepared], dim=1)
+        hot = [F.one_hot(column, self._offsets[-1]) for column in prepared]
+        return torch.stack(hot).sum(0).to(dtype)
+
+
+def _offsets(sizes: Sequence[int]) -> list[int]:
+    offsets = [0]
+    for size in sizes:
+        offsets.append(offsets[-1] + size)
+    return offsets

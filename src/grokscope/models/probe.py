@@ -1,0 +1,78 @@
+"""Probes: named places in a network where an activation can be read or replaced."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from grokscope.errors import ConfigError
+
+if TYPE_CHECKING:
+    from grokscope.models.base import Network
+
+
+class Probe(nn.Module):
+    """The identity. A forward hook on it sees, or replaces, the activation that passes.
+
+    A network whose probe is watched computes every example by itself, so the activation always
+    has the examples as its first axis.
+    """
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Return the activation."""
+        return activation
+
+    @property
+    def watched(self) -> bool:
+        """Whether a hook waits here."""
+        return bool(self._forward_hooks)
+
+
+@contextmanager
+def capture(network: "Network", *names: str) -> Iterator[dict[str, Tensor]]:
+    """Collect the activations of the named probes (all without names) in every forward pass.
+
+    Yields a dict that each pass fills: name to tensor [n, ...], attached to the graph.
+    Raises ConfigError for an unknown name.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[Tensor], Tensor]:
+        def hook(activation: Tensor) -> Tensor:
+            seen[name] = activation
+            return activation
+
+        return hook
+
+    wanted = names or tuple(network.probes())
+    with replace(network, {name: keep(name) for name in wanted}):
+        yield seen
+
+
+@contextmanager
+def replace(
+    network: "Network", changes: Mapping[str, Callable[[Tensor], Tensor] | Tensor]
+) -> Iterator[None]:
+    """Replace activations at named probes by a function of them, or by a tensor.
+
+    Raises ConfigError for an unknown name.
+    """
+    probes = network.probes()
+    handles = []
+    try:
+        for name, change in changes.items():
+            if name not in probes:
+                raise ConfigError(f"probe {name!r}: this network has {', '.join(sorted(probes))}")
+            handles.append(probes[name].register_forward_hook(_hook(change)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(change: Callable[[Tensor], Tensor] | Tensor) -> Any:
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return change(output) if callable(change) else change
+
+    return hook

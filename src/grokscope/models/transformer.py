@@ -1,0 +1,223 @@
+"""The decoder-only transformer: pre-norm, post-norm or none; causal or not; with or without MLP."""
+
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from grokscope.errors import ConfigError
+from grokscope.models.base import MODELS, Model, Network
+from grokscope.models.init import Init
+from grokscope.models.layers import ACTIVATIONS, Activation, Linear, Table
+from grokscope.models.probe import Probe
+from grokscope.ops.prefixes import Prefixes, Rows, stack, unstack
+from grokscope.tasks.base import Signature
+from grokscope.typing import Ge, Gt
+
+
+@MODELS.register
+@dataclass(frozen=True, kw_only=True)
+class Transformer(Model):
+    """A transformer that reads its answer at the last position.
+
+    One layer, no norm and ReLU is the network of Nanda et al. (2023); `d_mlp: 0` is attention-only.
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    num_layers: Annotated[int, Ge(1)] = 1
+    """Number of blocks."""
+    d_model: Annotated[int, Gt(0)] = 128
+    """Dimension d of the residual stream."""
+    num_heads: Annotated[int, Gt(0)] = 4
+    """Attention heads of a block; must divide d_model."""
+    d_mlp: Annotated[int, Ge(0)] = 512
+    """Hidden units of a block's MLP; 0 leaves the MLP out."""
+    activation: Activation = "relu"
+    """Nonlinearity of the MLP."""
+    norm: Literal["pre", "post", "none"] = "none"
+    """LayerNorm before each sublayer (and before the unembedding), after it, or nowhere."""
+    causal: bool = True
+    """Whether a position sees only itself and what is before it."""
+    attention_biases: bool = False
+    """Whether the four attention matrices have biases."""
+    mlp_biases: bool = True
+    """Whether the two MLP matrices have biases."""
+    tied: bool = False
+    """Whether the unembedding is the transposed token embedding of the answers."""
+    init: Init = field(default_factory=Init)
+    """How the parameters are drawn."""
+
+    def __post_init__(self) -> None:
+        if self.d_model % self.num_heads:
+            raise ConfigError(f"num_heads: {self.num_heads} does not divide d_model {self.d_model}")
+
+    @property
+    def initialization(self) -> Init:
+        """How the parameters are drawn."""
+        return self.init
+
+    def build(self, signature: Signature) -> Network:
+        """Return the network for a token task."""
+        if not signature.seq_len:
+            raise ConfigError("model: a transformer needs a task with tokens")
+        return _Transformer(self, signature)
+
+
+class _Transformer(Network):
+    def __init__(self, config: Transformer, signature: Signature) -> None:
+        super().__init__()
+        d = self.width = config.d_model
+        self._causal = config.causal
+        self._classes = signature.num_classes
+        self.embed = Table(signature.vocab_size, d)
+        self.position = Table(signature.seq_len, d)
+        self.embeddings = Probe()
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(d) if config.norm == "pre" else nn.Identity()
+        self.representation = Probe()
+        self.unembed = None if config.tied else Linear(d, signature.num_classes, bias=False)
+
+    def prepare(self, inputs: Tensor, *, share: bool = True) -> Prefixes:
+        """Return the sequences [n, s] with what is shared between them."""
+        return Prefixes.shared(inputs, causal=self._causal) if share else Prefixes.plain(inputs)
+
+    def forward(self, prepared: Prefixes) -> Tensor:
+        """Return the logits of the last position, shape [n, classes]."""
+        if self.watched():
+            prepared = prepared.to_plain()
+        rows = [
+            Rows(self.embed(level.symbols) + self.position.weight[i], level.symbol)
+            for i, level in enumerate(prepared.levels)
+        ]
+        rows = at_probe(self.embeddings, rows)
+        last = len(rows) - 1
+        for number, block in enumerate(self.blocks):
+            everywhere = range(last + 1) if number + 1 < len(self.blocks) else [last]
+            rows = block(rows, prepared, everywhere)
+        answer = rows[-1].at(prepared.levels[last].examples).expand()
+        answer = self.representation(self.norm(answer))
+        weight = self.embed.weight[: self._classes] if self.unembed is None else self.unembed.weight
+        return F.linear(answer, weight)
+
+
+class _Block(nn.Module):
+    """Attention and MLP, each added to the residual stream."""
+
+    def __init__(self, config: Transformer) -> None:
+        super().__init__()
+        d, norm = config.d_model, config.norm
+        self._post = norm == "post"
+        self.attention = _Attention(config)
+        self.attention_norm = nn.Identity() if norm == "none" else nn.LayerNorm(d)
+        self.mlp = _MLP(config) if config.d_mlp else None
+        if config.d_mlp:
+            self.mlp_norm = nn.Identity() if norm == "none" else nn.LayerNorm(d)
+        self.output = Probe()
+
+    def forward(self, rows: list[Rows], prefixes: Prefixes, wanted: Sequence[int]) -> list[Rows]:
+        """Return the residual stream after this block at the wanted positions."""
+        seen = rows if self._post else [row.map(self.attention_norm) for row in rows]
+        attended = self.attention(seen, prefixes, wanted)
+        x = [rows[i].expand() + part for i, part in zip(wanted, attended, strict=True)]
+        if self._post:
+            x = [self.attention_norm(part) for part in x]
+        if self.mlp is not None:
+            added = self.mlp(x if self._post else [self.mlp_norm(part) for part in x])
+            x = [part + more for part, more in zip(x, added, strict=True)]
+            if self._post:
+                x = [self.mlp_norm(part) for part in x]
+        return at_probe(self.output, [Rows(part) for part in x])
+
+
+class _Attention(nn.Module):
+    def __init__(self, config: Transformer) -> None:
+        super().__init__()
+        d, biases = config.d_model, config.attention_biases
+        self._causal = config.causal
+        self._heads = config.num_heads
+        self._scale = 1 / math.sqrt(d // config.num_heads)
+        self.query = Linear(d, d, bias=biases)
+        self.key = Linear(d, d, bias=biases)
+        self.value = Linear(d, d, bias=biases)
+        self.output = Linear(d, d, bias=biases)
+        self.pattern = Probe()
+
+    def forward(self, rows: list[Rows], prefixes: Prefixes, wanted: Sequence[int]) -> list[Tensor]:
+        """Return the attention output [m, d] at each wanted position."""
+        keys = [row.map(lambda x: self._by_head(self.key(x))) for row in rows]
+        values = [row.map(lambda x: self._by_head(self.value(x))) for row in rows]
+        patterns = []
+        for i in wanted:
+            query = rows[i].map(lambda x: self._by_head(self.query(x) * self._scale))
+            scores = [dot(query, key) for key in self._visible(keys, prefixes, i)]
+            patterns.append(torch.softmax(torch.stack(scores), dim=0))
+        patterns = self._at_pattern(patterns, len(rows))
+        mixed = []
+        for i, pattern in zip(wanted, patterns, strict=True):
+            visible = self._visible(values, prefixes, i)
+            terms = [w[..., None] * v.expand() for w, v in zip(pattern, visible, strict=False)]
+            mixed.append(self.output(rearrange(total(terms), "m h k -> m (h k)")))
+        return mixed
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        return rearrange(x, "m (h k) -> m h k", h=self._heads)
+
+    def _visible(self, rows: list[Rows], prefixes: Prefixes, i: int) -> list[Rows]:
+        """Return what position i attends to, one row for each of its own rows."""
+        ancestors = prefixes.levels[i].ancestors
+        before = [row.at(index) for row, index in zip(rows[:i], ancestors, strict=True)]
+        return before + (rows[i : i + 1] if self._causal else rows[i:])
+
+    def _at_pattern(self, patterns: list[Tensor], s: int) -> list[Tensor]:
+        """Show the patterns [keys, n, heads] of all queries to the probe as [n, heads, q, s]."""
+        if not self.pattern.watched:
+            return patterns
+        padded = [F.pad(part.permute(1, 2, 0), (0, s - len(part))) for part in patterns]
+        shown: Tensor = self.pattern(torch.stack(padded, dim=2))
+        return [part.permute(2, 0, 1) for part in shown.unbind(2)]
+
+
+class _MLP(nn.Module):
+    def __init__(self, config: Transformer) -> None:
+        super().__init__()
+        self._activation = ACTIVATIONS[config.activation]
+        self.expand = Linear(config.d_model, config.d_mlp, bias=config.mlp_biases)
+        self.hidden = Probe()
+        self.contract = Linear(config.d_mlp, config.d_model, bias=config.mlp_biases)
+
+    def forward(self, positions: Sequence[Tensor]) -> list[Tensor]:
+        """Return the MLP output [m, d] at each position."""
+        hidden = [Rows(self._activation(self.expand(x))) for x in positions]
+        return [self.contract(row.values) for row in at_probe(self.hidden, hidden)]
+
+
+def at_probe(probe: Probe, rows: list[Rows]) -> list[Rows]:
+    """Show the rows of all positions to a probe as [n, s, d], if somebody watches."""
+    return unstack(probe(stack(rows))) if probe.watched else rows
+
+
+def total(terms: Sequence[Tensor]) -> Tensor:
+    """Return the sum of at least one tensor."""
+    return functools.reduce(operator.add, terms)
+
+
+def dot(query: Rows, key: Rows) -> Tensor:
+    """Return q·k for each row and head, shape [m, heads].
+
+    Where few distinct queries meet few distinct keys, their products are taken once each and
+    gathered; otherwise the rows are expanded and multiplied.
+    """
+    if query.index is not None and key.index is not None:
+        distinct = query.values.shape[0] * key.values.shape[0]
+        if distinct <= len(key.index):
+            products = torch.einsum("qhk,rhk->qrh", query.values, key.values).flatten(0, 1)
+            pair = query.index * key.values.shape[0] + key.index
+            return products.index_select(0, pair)
+    return (query.expand() * key.expand()).sum(-1)

@@ -1,0 +1,81 @@
+"""What is minimized: losses, penalties and their sum."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import ConfigDict
+from torch import Tensor
+
+from grokscope._registry import Registry
+from grokscope.typing import PER_RUN, Ge, Named
+
+
+class Loss(ABC):
+    """A frozen keyword-only dataclass whose fields are the configuration of a loss."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    kind: str
+
+    @abstractmethod
+    def per_example(
+        self, logits: Float[Tensor, "n classes"], targets: Int[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """Return the loss of each example, in the dtype of the logits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty(ABC):
+    """A term added to the loss, times a weight."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    weight: Annotated[float, Ge(0), PER_RUN] = 0.0
+    """Factor on the penalty in the objective."""
+
+    @abstractmethod
+    def value(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
+        """Return the unweighted penalty, a scalar.
+
+        apply: prepared inputs to logits, differentiable in `params`, the tensors by name.
+        """
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The objective in its parts: logits [n, classes] and the scalars task, penalty, total."""
+
+    logits: Tensor
+    task: Tensor
+    penalty: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Mean loss over the examples, in a dtype of its own, plus weighted penalties."""
+
+    loss: Loss
+    penalties: tuple[Penalty, ...] = ()
+    dtype: torch.dtype = torch.float64
+
+    def task_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss, a scalar of the loss dtype."""
+        return self.loss.per_example(logits.to(self.dtype), targets).mean()
+
+    def terms(
+        self, apply: Callable[[Any], Tensor], params: Named, prepared: Any, targets: Tensor
+    ) -> Terms:
+        """Return the objective at the parameters that `apply` uses."""
+        logits = apply(prepared)
+        task = self.task_loss(logits, targets)
+        penalty = torch.zeros_like(task)
+        for part in self.penalties:
+            penalty = penalty + part.weight * part.value(apply, params, prepared)
+        return Terms(logits, task, penalty, task + penalty)
+
+
+LOSSES: Registry[type[Loss]] = Registry("loss", "grokscope.objectives")
+PENALTIES: Registry[type[Penalty]] = Registry("penalty", "grokscope.objectives")

@@ -1,0 +1,1 @@
+"""Mathematics on tensors and functions. Knows no runs."""

@@ -1,0 +1,89 @@
+"""One run at one step: everything a measure may want, each computed once and only if asked for."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grokscope.models import capture
+from grokscope.problem import Examples, Problem
+from grokscope.typing import Named
+
+
+class Snapshot:
+    """A problem at given parameters.
+
+    step: updates applied; params: the flat vector the network is bound to; optimizer: the named
+    state of the optimizer; given: attributes already known, such as the logits of a training step.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        params: Float[Tensor, " size"],
+        *,
+        step: int = 0,
+        optimizer: Named | None = None,
+        given: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.params = params
+        self.step = step
+        self.optimizer: Named = {} if optimizer is None else optimizer
+        self.__dict__.update(given or {})
+
+    @cached_property
+    def train_logits(self) -> Float[Tensor, "n classes"]:
+        """Logits of the training examples."""
+        return self._logits(self.problem.train)
+
+    @cached_property
+    def test_logits(self) -> Float[Tensor, "n classes"]:
+        """Logits of the test examples."""
+        return self._logits(self.problem.test)
+
+    @cached_property
+    def all_logits(self) -> Float[Tensor, "n classes"]:
+        """Logits of every example, in the order of the dataset."""
+        split = self.problem.split
+        shape = (len(self.problem.dataset), self.train_logits.shape[-1])
+        logits = self.train_logits.new_empty(shape)
+        logits[split.train.to(logits.device)] = self.train_logits
+        logits[split.test.to(logits.device)] = self.test_logits
+        return logits
+
+    @cached_property
+    def penalty(self) -> Float[Tensor, ""]:
+        """Weighted sum of the penalties on the training examples."""
+        if not self.problem.objective.penalties:
+            return self.params.new_zeros(())
+        return self.problem.terms(self.problem.train).penalty.detach()
+
+    @cached_property
+    def gradient(self) -> Float[Tensor, " size"]:
+        """Gradient of the objective over all training examples, flat."""
+        return self.problem.gradient(self.problem.train)[1]
+
+    @cached_property
+    def representation(self) -> Float[Tensor, "n width"]:
+        """What the unembedding reads, for the training examples."""
+        return self.activation("representation")
+
+    def activation(self, name: str) -> Tensor:
+        """Return the activation at a probe for the training examples, shape [n, ...]."""
+        problem = self.problem
+        with torch.no_grad(), capture(problem.network, name) as seen:
+            problem.network(problem.train.prepared)
+        return seen[name]
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The parameters by name."""
+        return self.problem.layout.split(self.params)
+
+    def _logits(self, examples: Examples) -> Tensor:
+        with torch.no_grad():
+            logits: Tensor = self.problem.network(examples.prepared)
+        return logits

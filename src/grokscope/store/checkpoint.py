@@ -1,0 +1,106 @@
+"""Checkpoints: safetensors and JSON with a manifest of hashes."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from grokscope.errors import NoValidStateError
+from grokscope.ops.params import Layout
+from grokscope.store.durable import damage, to_json, write_directory
+from grokscope.typing import Named
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """One saved state: parameters and optimizer state on the CPU, and facts about them.
+
+    params: the named tensors of the model; optimizer: named flat vectors; facts: step,
+    milestones, history rows, seconds.
+    """
+
+    step: int
+    params: Named
+    optimizer: Named
+    facts: dict[str, Any]
+
+    def flat(self, layout: Layout) -> Tensor:
+        """Return the parameters as one vector. Raises NoValidStateError where names differ."""
+        expected = {entry.name: entry.shape for entry in layout.entries}
+        found = {name: tuple(x.shape) for name, x in self.params.items()}
+        if expected != found:
+            odd = sorted(set(expected.items()) ^ set(found.items()))
+            raise NoValidStateError(f"the checkpoint is of another network: {odd[0][0]} differs")
+        return layout.join(self.params)
+
+
+def directory(run: Path, step: int) -> Path:
+    """Return the directory of the checkpoint of one step."""
+    return run / "checkpoints" / f"step_{step:09d}"
+
+
+def steps(run: Path) -> list[int]:
+    """Return the steps of the checkpoints a run has, valid or not, ascending."""
+    found = (run / "checkpoints").glob("step_*")
+    return sorted(int(path.name[5:]) for path in found if path.name[5:].isdigit())
+
+
+def write(run: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint durably; one that is there already and valid is left alone."""
+    path = directory(run, checkpoint.step)
+    if path.exists() and not damage(path):
+        return
+    if path.exists():
+        set_aside(path)
+    files = {
+        "model.safetensors": save(_storable(checkpoint.params)),
+        "optimizer.safetensors": save(_storable(checkpoint.optimizer)),
+        "state.json": to_json({"version": 1, "step": checkpoint.step, **checkpoint.facts}),
+    }
+    write_directory(path, files)
+
+
+def read(run: Path, step: int) -> Checkpoint:
+    """Return the checkpoint of one step. Raises NoValidStateError if missing or damaged."""
+    path = directory(run, step)
+    wrong = damage(path)
+    if wrong:
+        raise NoValidStateError(wrong)
+    try:
+        facts = json.loads((path / "state.json").read_bytes())
+        return Checkpoint(
+            step=int(facts["step"]),
+            params=load((path / "model.safetensors").read_bytes()),
+            optimizer=load((path / "optimizer.safetensors").read_bytes()),
+            facts=facts,
+        )
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise NoValidStateError(f"{path}: {error}") from None
+
+
+def newest(run: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest valid checkpoint, or None, and what was wrong with newer ones."""
+    problems: list[str] = []
+    for step in reversed(steps(run)):
+        try:
+            return read(run, step), problems
+        except NoValidStateError as error:
+            problems.append(str(error))
+    return None, problems
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged checkpoint to a free name; nothing is deleted."""
+    number = 0
+    while (target := path.with_name(f"damaged_{path.name}_{number}")).exists():
+        number += 1
+    path.rename(target)
+    return target
+
+
+def _storable(tensors: Named) -> dict[str, Tensor]:
+    return {name: x.detach().to("cpu", copy=True).contiguous() for name, x in tensors.items()}

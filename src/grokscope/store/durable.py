@@ -1,0 +1,122 @@
+"""Durable writes: what is visible under its final name is complete and on the disk."""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from grokscope.errors import StorageError
+
+_REMEDY = {
+    errno.ENOSPC: "free some space, then resume the run",
+    errno.EDQUOT: "free some quota, then resume the run",
+    errno.EROFS: "choose a writable place with --out",
+    errno.EACCES: "check the permissions, or choose another place with --out",
+    errno.EPERM: "check the permissions, or choose another place with --out",
+}
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn an OSError about `path` into a StorageError that names it and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDY.get(error.errno or 0, "check the disk, then resume the run")
+        reason = (error.strerror or str(error)).lower()
+        raise StorageError(f"{path}: {reason}; nothing was saved there; {remedy}") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write one file durably: temporary file beside it, fsync, rename, fsync of the directory.
+
+    Raises StorageError; the file of that name is then what it was before.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    with storage(path):
+        try:
+            _write_synced(temporary, content)
+            os.replace(temporary, path)
+            _sync_directory(path.parent)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a directory of files that appears complete or not at all.
+
+    A manifest with the SHA-256 of every file is written last. Raises StorageError, also where the
+    directory exists already.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = to_json({"version": 1, "sha256": hashes})
+    with storage(path):
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            for name, content in [*files.items(), ("manifest.json", manifest)]:
+                _write_synced(temporary / name, content)
+            _sync_directory(temporary)
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "exists already", str(path))
+            os.rename(temporary, path)
+            _sync_directory(path.parent)
+        except OSError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def damage(path: Path) -> str:
+    """Return what is wrong with a directory written by `write_directory`, or an empty string."""
+    manifest = path / "manifest.json"
+    try:
+        hashes: dict[str, str] = json.loads(manifest.read_bytes())["sha256"]
+        for name, expected in hashes.items():
+            if Path(name).name != name:
+                return f"{manifest}: names a file outside its directory: {name!r}"
+            found = hashlib.sha256((path / name).read_bytes()).hexdigest()
+            if found != expected:
+                return f"{path / name}: does not match its SHA-256 in the manifest"
+    except OSError as error:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{manifest}: not a manifest"
+    return ""
+
+
+def to_json(value: Any) -> bytes:
+    """Return a value as indented JSON; numbers that are not finite become null."""
+    return (json.dumps(_finite(value), indent=2) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,33 @@
+"""Where the numbers of a run come from: versions, machine, threads, data."""
+
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from grokscope.config import RunConfig, identity
+
+PACKAGES = ("grokscope", "torch", "numpy", "safetensors", "pyarrow", "polars")
+
+
+def provenance(config: RunConfig, split_hash: str) -> dict[str, Any]:
+    """Return the provenance of a run that starts now, as plain data."""
+    return {
+        "version": 1,
+        "config_hash": identity(config),
+        "split_hash": split_hash,
+        "packages": {name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "device": _device(config.device),
+        "threads": config.threads or torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _device(name: str) -> str:
+    return torch.cuda.get_device_name() if name == "cuda" else name

@@ -1,0 +1,98 @@
+"""Results of analyses: scalars and named arrays, stored by the hash of their options."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grokscope._registry import Registry
+from grokscope.store.durable import damage, to_json, write_directory
+
+if TYPE_CHECKING:
+    from grokscope.store.run import Run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an analysis found: scalars by name, arrays by name, and how it was made."""
+
+    analysis: str
+    scalars: dict[str, Any]
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A function of a run with what is needed to show it; its keyword arguments are options."""
+
+    name: str
+    function: Callable[..., tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]]
+    label: str
+    source: str
+
+
+ANALYSES: Registry[Analysis] = Registry("analysis", "grokscope.analyses")
+
+
+def analysis(*, label: str, source: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function `(run, *, options) -> (scalars, arrays)` under its own name."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = function.__name__
+        ANALYSES.add(name, Analysis(name, function, label, source))
+        return function
+
+    return decorate
+
+
+def analyze(run: "Run", name: str, options: Mapping[str, Any]) -> Result:
+    """Return the stored result for these options and this state of the run, or make it."""
+    part = ANALYSES[name]
+    provenance = {"options": dict(options), "step": run.status.get("step")}
+    digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
+    path = run.path / "results" / name / digest.hexdigest()[:16]
+    if path.exists() and not damage(path):
+        return read(path)
+    scalars, arrays = part.function(run, **options)
+    result = Result(name, scalars, arrays, provenance)
+    if not path.exists():
+        write(path, result)
+    return result
+
+
+def write(path: Path, result: Result) -> None:
+    """Write a result as `result.json` and `arrays.npz` (no pickle)."""
+    content = {"version": 1, "analysis": result.analysis, "scalars": result.scalars}
+    files = {"result.json": to_json(content | {"provenance": result.provenance})}
+    if result.arrays:
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **result.arrays)
+        files["arrays.npz"] = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_directory(path, files)
+
+
+def read(path: Path) -> Result:
+    """Return a stored result."""
+    content = json.loads((path / "result.json").read_bytes())
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    if (path / "arrays.npz").exists():
+        with np.load(path / "arrays.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    return Result(content["analysis"], content["scalars"], arrays, content["provenance"])
+
+
+def stored(run: Path) -> dict[str, Result]:
+    """Return the newest valid result of each analysis of a run."""
+    found: dict[str, Result] = {}
+    for path in sorted((run / "results").glob("*/*/"), key=lambda p: p.stat().st_mtime):
+        if not path.name.startswith(".") and not damage(path):
+            found[path.parent.name] = read(path)
+    return found

@@ -1,0 +1,72 @@
+"""Many runs as one table."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from grokscope.config import encode
+from grokscope.errors import ConfigError, GrokscopeError
+from grokscope.store.run import Run
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs in a folder, and why others there could not be opened."""
+
+    runs: tuple[Run, ...]
+    problems: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __getitem__(self, number: int) -> Run:
+        return self.runs[number]
+
+    def table(self) -> pl.DataFrame:
+        """Return one row a run: summary, then every configuration field by its dotted path.
+
+        A polars frame; `.to_pandas()` is the door to pandas.
+        """
+        rows = [run.summary() | _flat(encode(run.config)) for run in self.runs]
+        return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+    def histories(self) -> pl.DataFrame:
+        """Return all histories below one another with the column `run`."""
+        frames = [run.history.with_columns(pl.lit(run.name).alias("run")) for run in self.runs]
+        return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+
+
+def open_all(folder: str | Path) -> Runs:
+    """Return all runs below a folder, at any depth; a damaged one hides no other.
+
+    Raises ConfigError where the folder does not exist.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such directory")
+    runs, problems = [], []
+    for path in sorted(folder.rglob("config.yaml")):
+        run = Run(path.parent)
+        try:
+            _ = run.config, run.status
+            runs.append(run)
+        except GrokscopeError as error:
+            problems.append(str(error).splitlines()[0])
+    return Runs(tuple(runs), tuple(problems))
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            row |= _flat(value, f"{prefix}{key}.")
+        else:
+            row[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return row

@@ -1,0 +1,121 @@
+"""From the records of training to a run directory."""
+
+import contextlib
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, final
+
+from grokscope.config import RunConfig, to_yaml
+from grokscope.errors import ConfigError, NoValidStateError
+from grokscope.store import checkpoint, history
+from grokscope.store.checkpoint import Checkpoint
+from grokscope.store.durable import storage, to_json, write_file
+from grokscope.store.lock import locked
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,127}")
+
+
+def check_name(name: str) -> str:
+    """Return a run's name. Raises ConfigError unless it is a plain file name."""
+    if not NAME.fullmatch(name) or name.endswith(".tmp"):
+        raise ConfigError(
+            f"name: expected letters, digits and . _ = + - (at most 128, starting with a letter or "
+            f"digit), got {name!r}"
+        )
+    return name
+
+
+@final
+class Writer:
+    """The one writer of a run directory. Knows tensors and rows, nothing of training."""
+
+    def __init__(self, path: Path, *, rows: int, status: dict[str, Any]) -> None:
+        self.path = path
+        self._rows = rows
+        self._pending: list[dict[str, float]] = []
+        self._clock: list[dict[str, float]] = []
+        self._status = status
+
+    def measured(self, step: int, values: dict[str, float], seconds: float) -> None:
+        """Keep a row of the history until the next `flush`."""
+        self._pending.append({"step": step, **values})
+        self._clock.append({"step": step, "seconds": seconds})
+
+    def flush(self) -> None:
+        """Close the rows measured so far into a segment."""
+        history.append(self.path / "history", self._pending)
+        history.append(self.path / "clock", self._clock)
+        self._rows += len(self._pending)
+        self._pending, self._clock = [], []
+
+    def saved(self, saved: Checkpoint) -> None:
+        """Flush, then write a checkpoint that knows how many rows of history are its own."""
+        self.flush()
+        facts = {**saved.facts, "rows": self._rows}
+        checkpoint.write(self.path, dataclasses.replace(saved, facts=facts))
+        self.status(step=saved.step)
+
+    def status(self, **changes: Any) -> None:
+        """Change the status file."""
+        self._status = {**self._status, **changes, "updated": time.time()}
+        write_file(self.path / "status.json", to_json(self._status))
+
+    def finish(self, *, compact: bool, **changes: Any) -> None:
+        """Flush, join the history into one file if the run is done, and write the last status."""
+        self.flush()
+        if compact:
+            history.compact(self.path, "history")
+            history.compact(self.path, "clock")
+        self.status(**changes)
+
+
+@contextlib.contextmanager
+def create(path: Path, config: RunConfig, provenance: dict[str, Any]) -> Iterator[Writer]:
+    """Make a run directory and hold its lock. Raises ConfigError where the path exists."""
+    check_name(path.name)
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise ConfigError(
+                f"{path}: exists already and is never overwritten; choose another --name, or "
+                f"grokscope resume {path}"
+            ) from None
+    with locked(path):
+        status = {"version": 1, "state": "running", "step": 0, "started": time.time()}
+        write_file(path / "config.yaml", to_yaml(config).encode())
+        write_file(path / "provenance.json", to_json(provenance))
+        writer = Writer(path, rows=0, status=status)
+        writer.status()
+        yield writer
+
+
+@contextlib.contextmanager
+def reopen(path: Path, config: RunConfig) -> Iterator[tuple[Writer, Checkpoint | None]]:
+    """Hold the lock of an existing run and return its newest valid checkpoint.
+
+    Newer damaged checkpoints are set aside and the history is cut back to the checkpoint's own
+    rows. None is returned, and the run starts anew, where no checkpoint was ever written; raises
+    NoValidStateError where there are some and none is valid.
+    """
+    with locked(path):
+        found, wrong = checkpoint.newest(path)
+        if found is None and wrong:
+            raise NoValidStateError(f"{path}: no valid checkpoint is left: {wrong[0]}")
+        for step in checkpoint.steps(path):
+            if found is not None and step > found.step:
+                checkpoint.set_aside(checkpoint.directory(path, step))
+        rows = int(found.facts["rows"]) if found is not None else 0
+        history.cut(path, "history", rows)
+        history.cut(path, "clock", rows)
+        if (path / "config.yaml").read_bytes() != to_yaml(config).encode():
+            write_file(path / "config.yaml", to_yaml(config).encode())
+        status = json.loads((path / "status.json").read_bytes())
+        writer = Writer(path, rows=rows, status={**status, "state": "running"})
+        writer.status()
+        yield writer, found

@@ -1,0 +1,29 @@
+"""Names for the few types that cross the whole house."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor
+
+Named: TypeAlias = Mapping[str, Tensor]
+"""Tensors by name: parameters, optimizer state, activations."""
+
+Scalars: TypeAlias = Mapping[str, float]
+"""One row of a history: column to value."""
+
+
+class PerRun:
+    """Marks a configuration field whose value may differ between the runs of one cohort.
+
+    Used as `Annotated[float, PER_RUN]`. Fields without the mark decide shapes or code paths, so
+    runs that differ in them cannot share a batched step.
+    """
+
+    def __repr__(self) -> str:
+        return "PER_RUN"
+
+
+PER_RUN = PerRun()
+
+__all__ = ["PER_RUN", "Ge", "Gt", "Le", "Lt", "Named", "PerRun", "Scalars"]
