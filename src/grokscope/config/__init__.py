@@ -1,7 +1,7 @@
 """Configuration: one frozen tree, one path language, errors of one line."""
 
 from grokscope.config.build import problem_of
-from grokscope.config.decode import decode, load
+from grokscope.config.decode import decode, load, recipes, schema_json
 from grokscope.config.encode import encode, identity, to_yaml
 from grokscope.config.schema import (
     Batch,
@@ -22,5 +22,7 @@ __all__ = [
     "identity",
     "load",
     "problem_of",
+    "recipes",
+    "schema_json",
     "to_yaml",
 ]

@@ -73,6 +73,11 @@ def adapter() -> TypeAdapter[RunConfig]:
     return TypeAdapter(RunConfig)
 
 
+def schema_json() -> dict[str, Any]:
+    """Return the JSON schema of a run's configuration, for editors and for `grokscope show`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter().json_schema()}
+
+
 def parse_override(text: str) -> tuple[str, Any]:
     """Return the path and the value of `path=value`. Raises ConfigError without the `=`."""
     path, equals, value = text.partition("=")
@@ -162,7 +167,7 @@ def _line(
     dotted = ".".join(map(str, path))
     where = ""
     for changed, (_, origin) in changes.items():
-        if dotted == changed or dotted.startswith(f"{changed}."):
+        if f"{dotted}.".startswith(f"{changed}.") or f"{changed}.".startswith(f"{dotted}."):
             where = f"{origin}: "
     if not where and document is not None:
         line = document.line(path)

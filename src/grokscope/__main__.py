@@ -1,0 +1,5 @@
+"""`python -m grokscope` is the command `grokscope`."""
+
+from grokscope.cli import main
+
+main()

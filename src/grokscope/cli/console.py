@@ -1,0 +1,125 @@
+"""What a person sees while a run trains: a progress bar on a terminal, lines elsewhere."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from grokscope.engine import Measured, Record
+    from grokscope.store import Run
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+LINES = 50
+
+
+def say(text: str) -> None:
+    """Print a message on standard error; it may contain rich markup of ours, never of a user."""
+    err.print(text)
+
+
+def answer(text: str) -> None:
+    """Print a result on standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+class Lines:
+    """Log lines: about fifty a run, and one for each milestone."""
+
+    def __init__(self, total: int, metrics: tuple[str, ...]) -> None:
+        self._stride = max(total // LINES, 1)
+        self._metrics = metrics
+        self._next = 0
+        self._marks: dict[str, int | None] = {"memorized": None, "grokked": None}
+
+    def __call__(self, record: "Record") -> None:
+        """Print a record that deserves a line."""
+        from grokscope.engine import Measured
+
+        if not isinstance(record, Measured):
+            return
+        if record.step >= self._next:
+            self._next = record.step + self._stride
+            err.print(line(record, self._metrics), markup=False)
+        for name, step in milestones(record).items():
+            if step is not None and self._marks[name] is None:
+                err.print(f"{name} at step {step:,}", markup=False)
+            self._marks[name] = step
+
+
+def milestones(record: "Measured") -> dict[str, int | None]:
+    """Return the milestones a record knows of, by word."""
+    reached = record.milestones
+    return {"memorized": reached.memorized_at, "grokked": reached.grokked_at}
+
+
+def line(record: "Measured", metrics: tuple[str, ...]) -> str:
+    """Return a log line: step, accuracies, losses in scientific notation, chosen metrics."""
+    values = record.values
+    parts = [
+        f"step {record.step:>7,}",
+        f"train {values['train_acc']:.4f}",
+        f"test {values['test_acc']:.4f}",
+        f"loss {values['train_loss']:.2e} {values['test_loss']:.2e}",
+    ]
+    parts += [f"{name} {values[name]:.3g}" for name in metrics if name in values]
+    return "  ".join(parts)
+
+
+@contextmanager
+def watching(title: str, start: int, total: int, metrics: tuple[str, ...]) -> Iterator[Any]:
+    """Yield an observer of records: a live bar with ETA on a terminal, log lines elsewhere."""
+    if not err.is_terminal:
+        yield Lines(total - start, metrics)
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[words]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task(title, total=total, completed=start, words="")
+        yield _Bar(progress, task)
+
+
+class _Bar:
+    def __init__(self, progress: Progress, task: Any) -> None:
+        self._progress, self._task = progress, task
+        self._marks: dict[str, int | None] = {"memorized": None, "grokked": None}
+
+    def __call__(self, record: "Record") -> None:
+        from grokscope.engine import Measured
+
+        if not isinstance(record, Measured):
+            return
+        values = record.values
+        words = f"train {values['train_acc']:.3f}  test {values['test_acc']:.3f}"
+        self._progress.update(self._task, completed=record.step, words=words)
+        for name, step in milestones(record).items():
+            if step is not None and self._marks[name] is None:
+                self._progress.console.print(f"{name} at step {step:,}", markup=False)
+            self._marks[name] = step
+
+
+def summary(run: "Run") -> dict[str, Any]:
+    """Return the machine-readable summary of a run."""
+    status = run.status
+    last = status.get("last") or {}
+    seconds, steps = status.get("seconds"), status.get("step")
+    return {
+        "run": str(run.path),
+        "state": status.get("state"),
+        "outcome": run.outcome,
+        "steps": steps,
+        "memorized_at": status.get("memorized_at"),
+        "grokked_at": status.get("grokked_at"),
+        "train_acc": last.get("train_acc"),
+        "test_acc": last.get("test_acc"),
+        "seconds": seconds,
+        "steps_per_second": steps / seconds if seconds and steps else None,
+    }

@@ -1,0 +1,34 @@
+"""`grokscope resume`: go on with a run as if it had never stopped."""
+
+from typing import Annotated
+
+import typer
+
+from grokscope.cli.ending import finish
+from grokscope.cli.options import Json, Report
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="The run's directory.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[steps=N|steps=+N]", help="Train longer.")
+    ] = None,
+    report: Report = True,
+    json: Json = False,
+) -> None:
+    """Go on with a run from its newest valid checkpoint.
+
+    Example: [bold]grokscope resume runs/quick steps=+5000[/bold]
+    """
+    from grokscope import launch
+    from grokscope.cli.console import watching
+    from grokscope.cli.signals import stopping
+    from grokscope.store import open_run
+
+    found = open_run(run)
+    config = launch.extend(found, overrides or [])
+    start = int(found.status.get("step") or 0)
+    with stopping() as stop:
+        with watching(found.name, start, config.steps, config.measure.metrics) as observer:
+            done = launch.resume(found, overrides or [], observer=observer, stop_requested=stop)
+        finish(done, stop.code, report=report, json=json)

@@ -1,0 +1,144 @@
+"""`grokscope show`: what there is to choose from, and every field with its meaning."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from grokscope.cli.console import answer
+from grokscope.cli.options import Json
+
+PARTS = ("task", "model", "loss", "penalty", "optimizer")
+
+
+def command(
+    kind: Annotated[str | None, typer.Argument(help="What to list, such as task.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Which of them to explain.")] = None,
+    json: Json = False,
+) -> None:
+    """Show recipes, tasks, models, losses, optimizers, metrics, analyses, fields, the schema.
+
+    Example: [bold]grokscope show task modular[/bold]
+    """
+    import json as json_
+
+    from grokscope._registry import nearest
+    from grokscope.errors import ConfigError
+
+    views: dict[str, Callable[[str | None], Any]] = {
+        "recipe": _recipes,
+        "config": lambda name: _fields("RunConfig"),
+        **{part: lambda name, part=part: _parts(part, name) for part in PARTS},  # type: ignore[misc]
+        "metric": lambda name: _functions("metric", name),
+        "analysis": lambda name: _functions("analysis", name),
+        "plot": lambda name: _functions("plot", name),
+        "schema": lambda name: _schema(),
+    }
+    if kind is None:
+        content: Any = {part: view(None) for part, view in views.items() if part != "schema"}
+        content = {part: list(found) for part, found in content.items()}
+    elif kind not in views:
+        known = ", ".join(views)
+        raise ConfigError(
+            f"show: unknown kind {kind!r}{nearest(kind, list(views))} (known: {known})"
+        )
+    else:
+        content = views[kind](name)
+    if json or kind == "schema":
+        answer(json_.dumps(content, indent=None if json else 2))
+    elif isinstance(content, str):
+        answer(content.rstrip())
+    else:
+        _table(content)
+
+
+def _recipes(name: str | None) -> Any:
+    from grokscope._registry import nearest
+    from grokscope.config import recipes
+    from grokscope.config.document import Document
+    from grokscope.errors import ConfigError
+
+    known = recipes()
+    if name is None:
+        return {key: Document.read(path).mapping().get("notes", "") for key, path in known.items()}
+    if name not in known:
+        raise ConfigError(
+            f"no recipe {name!r}{nearest(name, list(known))} (known: {', '.join(known)})"
+        )
+    return known[name].read_text(encoding="utf-8")
+
+
+def _parts(kind: str, name: str | None) -> dict[str, str]:
+    registry = _registry(kind)
+    if name is not None:
+        return _fields(registry[name].__name__)
+    return {key: (part.__doc__ or "").strip().splitlines()[0] for key, part in registry.items()}
+
+
+def _functions(kind: str, name: str | None) -> dict[str, str]:
+    registry = _registry(kind)
+    if name is not None:
+        part = registry[name]
+        return {
+            key: str(getattr(part, key)) for key in part.__dataclass_fields__ if key != "function"
+        }
+    return {
+        key: (part.function.__doc__ or part.label).strip().splitlines()[0]
+        for key, part in registry.items()
+    }
+
+
+def _registry(kind: str) -> Mapping[str, Any]:
+    from grokscope.metrics import METRICS
+    from grokscope.models import MODELS
+    from grokscope.objectives import LOSSES, PENALTIES
+    from grokscope.optim import OPTIMIZERS
+    from grokscope.store.results import ANALYSES
+    from grokscope.tasks import TASKS
+
+    if kind == "plot":
+        from grokscope.plots import PLOTS
+
+        return PLOTS
+    found: dict[str, Mapping[str, Any]] = {
+        "task": TASKS,
+        "model": MODELS,
+        "loss": LOSSES,
+        "penalty": PENALTIES,
+        "optimizer": OPTIMIZERS,
+        "metric": METRICS,
+        "analysis": ANALYSES,
+    }
+    return found[kind]
+
+
+def _schema() -> dict[str, Any]:
+    from grokscope.config import schema_json
+
+    return schema_json()
+
+
+def _fields(definition: str) -> dict[str, str]:
+    """Return each field of a configuration class with its default and meaning."""
+    schema = _schema()
+    part = schema if definition == "RunConfig" else schema["$defs"][definition]
+    shown = {}
+    for key, field in part["properties"].items():
+        default = f"(default {field['default']})" if "default" in field else ""
+        words = " ".join(str(field.get("description", "")).split())
+        shown[key] = f"{words} {default}".strip()
+    return shown
+
+
+def _table(content: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in content.items():
+        words = "  ".join(value) if isinstance(value, list) else str(value)
+        table.add_row(Text(key, style="bold"), Text(words))
+    Console().print(table)

@@ -1,0 +1,71 @@
+"""The look of every figure and page: one palette, safe for color-blind readers, light and dark."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, system-ui, sans-serif"
+
+TRAIN = "#2f7fc1"
+TEST = "#d9730d"
+SERIES = ("#2f7fc1", "#d9730d", "#159570", "#b65fa8", "#a08a1c", "#5a6fd0", "#c0504d", "#6b8e9e")
+"""Blue and orange for train and test, then hues apart in lightness too (after Okabe and Ito)."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colors of one scheme."""
+
+    page: str
+    panel: str
+    text: str
+    muted: str
+    grid: str
+
+
+LIGHT = Theme(page="#fbfbfa", panel="#ffffff", text="#22262b", muted="#656d76", grid="#e8eaed")
+DARK = Theme(page="#14171a", panel="#1c2024", text="#e6e8ea", muted="#9aa3ad", grid="#31373d")
+
+
+def template(theme: Theme) -> go.layout.Template:
+    """Return the plotly template of a theme: quiet grids, no frames, transparent ground."""
+    axis = {
+        "gridcolor": theme.grid,
+        "linecolor": theme.grid,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": theme.grid,
+        "ticklen": 4,
+        "title": {"standoff": 8, "font": {"size": 13, "color": theme.muted}},
+        "tickfont": {"size": 12, "color": theme.muted},
+        "automargin": True,
+    }
+    layout: dict[str, Any] = {
+        "font": {"family": FONT, "size": 13, "color": theme.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(SERIES),
+        "xaxis": axis,
+        "yaxis": axis,
+        "hovermode": "x unified",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.grid, "activecolor": theme.muted},
+        "hoverlabel": {"font": {"family": FONT, "size": 12}, "bgcolor": theme.panel},
+        "annotationdefaults": {"font": {"size": 12, "color": theme.muted}},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.06, "x": 0},
+        "margin": {"l": 64, "r": 24, "t": 64, "b": 48},
+    }
+    return go.layout.Template(layout=layout)
+
+
+def decades(label: str = "Step") -> dict[str, Any]:
+    """Return a logarithmic axis of steps with one label a decade."""
+    return {"type": "log", "title": {"text": label}, "dtick": 1, "exponentformat": "power"}
+
+
+def level_axis(title: str, *, log: bool) -> dict[str, Any]:
+    """Return a vertical axis, logarithmic where the quantity asks for it."""
+    axis: dict[str, Any] = {"title": {"text": title}}
+    if log:
+        axis |= {"type": "log", "exponentformat": "power", "dtick": 1}
+    return axis
