@@ -7,6 +7,11 @@ from grokscope.ops.streams import integers, permutation, stream, uniforms
 
 seeds = st.integers(0, 2**63 - 1)
 
+GOLDEN_RAW = [16309853820521165643, 6470414357761767104, 16266468580317908018]
+GOLDEN_PERMUTATION = [4, 6, 3, 1, 9, 8, 5, 7, 2, 0]
+GOLDEN_INTEGERS = [92, 36, 1, 96, 93, 17, 0, 69]
+GOLDEN_UNIFORMS = [0.8041749882146955, 0.7730453498653499]
+
 
 def test_equal_keys_give_equal_draws():
     first, second = stream(3, "split", 5), stream(3, "split", 5)

@@ -1,0 +1,49 @@
+# Everything here works on a machine with only Python >= 3.11, pip and make.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test smoke check docs figures clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.installed ## Make .venv and install grokscope into it
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.dev: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs,images]'
+	touch $@
+
+demo: setup ## Train a network that groks, in about a minute, and write its report
+	$(BIN)/grokscope train demo
+
+test: .venv/.dev ## Run all tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=term --cov-fail-under=90
+
+smoke: setup ## Train the smallest recipe, verify it, read it back: seconds
+	$(BIN)/grokscope train quick --out runs/smoke
+	$(BIN)/grokscope verify runs/smoke/*
+
+check: .venv/.dev ## Format, lint, types and the fast tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m 'not slow'
+
+docs: .venv/.docs ## Build the documentation into site/
+	$(BIN)/zensical build --clean
+
+figures: .venv/.docs ## Draw the pictures of README and docs from real runs
+	$(BIN)/python docs/figures.py
+
+clean: ## Remove what the build made; runs/ stays
+	rm -rf .venv site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
