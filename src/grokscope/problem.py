@@ -72,16 +72,21 @@ class Problem:
 
     def terms(self, examples: Examples) -> Terms:
         """Return the objective on some examples at the network's present parameters."""
-        params = dict(self.network.named_parameters())
-        return self.objective.terms(self.network, params, examples.prepared, examples.targets)
+        network, params = self.network, self.parameters
+        return self.objective.terms(network, params, examples.prepared, examples.targets)
 
     def gradient(self, examples: Examples) -> tuple[Terms, Tensor]:
         """Return the objective and its gradient, a flat vector in the order of the layout."""
         terms = self.terms(examples)
-        parameters = dict(self.network.named_parameters())
-        ordered = [parameters[entry.name] for entry in self.layout.entries]
-        parts = torch.autograd.grad(terms.total, ordered, materialize_grads=True)
+        parameters = list(self.parameters.values())
+        parts = torch.autograd.grad(terms.total, parameters, materialize_grads=True)
         return terms, torch.cat([part.reshape(-1) for part in parts])
+
+    @cached_property
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters of the network by name, in the order of the layout."""
+        named = dict(self.network.named_parameters())
+        return {entry.name: named[entry.name] for entry in self.layout.entries}
 
     @cached_property
     def baseline(self) -> float:

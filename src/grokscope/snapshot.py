@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokscope.models import capture
+from grokscope.models import capture, replace
 from grokscope.problem import Examples, Problem
 from grokscope.typing import Named
 
@@ -77,6 +77,25 @@ class Snapshot:
         with torch.no_grad(), capture(problem.network, name) as seen:
             problem.network(problem.train.prepared)
         return seen[name]
+
+    def activation_gradient(self, name: str) -> Tensor:
+        """Return the gradient of the task loss with respect to an activation, shape [n, ...].
+
+        `embeddings` gives the gradient with respect to what enters the first layer, for every
+        training example: one-hot inputs [n, columns] or embeddings [n, positions, d]. The loss is
+        the mean over examples, so each row is 1/n of its example's own gradient.
+        """
+        problem = self.problem
+        seen: list[Tensor] = []
+
+        def leaf(activation: Tensor) -> Tensor:
+            seen.append(activation.detach().requires_grad_())
+            return seen[-1]
+
+        with replace(problem.network, {name: leaf}):
+            logits = problem.network(problem.train.prepared)
+        loss = problem.objective.task_loss(logits, problem.train.targets)
+        return torch.autograd.grad(loss, seen[-1])[0]
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:

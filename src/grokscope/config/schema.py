@@ -8,6 +8,7 @@ import torch
 from pydantic import ConfigDict, Discriminator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from grokscope.errors import ConfigError
 from grokscope.models import MODELS, Model
 from grokscope.objectives import LOSSES, PENALTIES, Loss, Penalty
 from grokscope.objectives.cross_entropy import CrossEntropy
@@ -143,3 +144,7 @@ class RunConfig:
     """Where to compute."""
     threads: Annotated[int, Gt(0)] | None = None
     """CPU threads; null takes what PyTorch finds. Bits depend on it, so it is recorded."""
+
+    def __post_init__(self) -> None:
+        if self.device == "mps" and "float64" in (self.precision.loss, self.precision.parameters):
+            raise ConfigError("device: mps has no float64; set precision.loss=float32")

@@ -105,7 +105,7 @@ class _MLP(Network):
         if not self._factors or self.embeddings.watched:
             return first.forward(self.embeddings(self._dense(prepared)))
         if self.embed is None:
-            blocks = [first.weight.t()] * len(prepared)
+            blocks = [first.weight.t().contiguous()] * len(prepared)
         else:
             chunks = first.weight.chunk(len(prepared), dim=1)
             blocks = [F.linear(self.embed.weight, chunk) for chunk in chunks]
