@@ -19,6 +19,11 @@ ORACLES = {
 }
 
 
+def rows_of(dataset):
+    operands = dataset.operands().tolist()
+    return [(a, b, c) for (a, b), c in zip(operands, dataset.targets.tolist(), strict=True)]
+
+
 def expected_rows(operation, p, *, unordered=False):
     rows = []
     for a in range(p):
@@ -33,16 +38,14 @@ def expected_rows(operation, p, *, unordered=False):
 @pytest.mark.parametrize("p", [2, 3, 7, 9, 12, 31])
 def test_results_are_right_over_all_ordered_pairs(operation, p):
     dataset = Modular(operation=operation, p=p).dataset()
-    rows = [(a, b, c) for (a, b), c in zip(dataset.operands().tolist(), dataset.targets.tolist())]
-    assert rows == expected_rows(operation, p)
+    assert rows_of(dataset) == expected_rows(operation, p)
 
 
 @pytest.mark.parametrize("operation", ["add", "multiply"])
 @pytest.mark.parametrize("p", [2, 7, 12])
 def test_results_are_right_over_unordered_pairs(operation, p):
     dataset = Modular(operation=operation, p=p, pairs="unordered").dataset()
-    rows = [(a, b, c) for (a, b), c in zip(dataset.operands().tolist(), dataset.targets.tolist())]
-    assert rows == expected_rows(operation, p, unordered=True)
+    assert rows_of(dataset) == expected_rows(operation, p, unordered=True)
     assert len(dataset) == p * (p + 1) // 2
 
 

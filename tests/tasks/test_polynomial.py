@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from grokscope.errors import ConfigError
 from grokscope.tasks.polynomial import EXPRESSIONS, Polynomial
@@ -43,8 +44,6 @@ def test_the_largest_modulus_does_not_overflow():
     largest = EXPRESSIONS["a^3+ab^2+b"]
     p = 4096
     pairs = [(p - 1, p - 1), (p - 1, 0), (1, p - 1)]
-    import torch
-
     a, b = torch.tensor(pairs).unbind(1)
     expected = [ORACLES["a^3+ab^2+b"](x, y) for x, y in pairs]
     assert largest(a, b).tolist() == expected

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from torch import Tensor
 
 from grokscope.ops.params import Entry
-from grokscope.ops.streams import stream
+from grokscope.ops.streams import normals, stream, uniforms
 from grokscope.typing import PER_RUN, Gt
 
 
@@ -42,8 +42,8 @@ def draw(init: Init, entry: Entry, width: int, seed: int) -> Tensor:
     rng = stream(seed, f"init/{entry.name}")
     fan_in = width if init.scheme == "width_normal" else entry.fan_in
     if init.scheme == "fan_in_uniform":
-        values = (2 * rng.random(entry.size) - 1) * init.scale / math.sqrt(fan_in)
+        values = (2 * uniforms(rng, entry.size) - 1) * init.scale / math.sqrt(fan_in)
     else:
         gain = 2.0 if init.scheme == "he_normal" else 1.0
-        values = rng.standard_normal(entry.size) * init.scale * math.sqrt(gain / fan_in)
+        values = normals(rng, entry.size) * init.scale * math.sqrt(gain / fan_in)
     return torch.from_numpy(values)

@@ -76,9 +76,8 @@ class _MLP(Network):
         self.hidden = nn.ModuleList(Probe() for _ in layers)
         self.representation = Probe()
         self.unembed = Linear(config.width, signature.num_classes, bias=False)
-        self.register_buffer(
-            "output_multiplier", torch.tensor(config.output_multiplier), persistent=False
-        )
+        multiplier = torch.tensor(config.output_multiplier, dtype=torch.float64)
+        self.register_buffer("output_multiplier", multiplier, persistent=False)
 
     def prepare(self, inputs: Tensor, *, share: bool = True) -> tuple[Tensor, ...]:
         """Return the column of each factor's symbol in the one-hot input, m tensors [n]."""

@@ -28,6 +28,9 @@ class Transformer(Model):
     """A transformer that reads its answer at the last position.
 
     One layer, no norm and ReLU is the network of Nanda et al. (2023); `d_mlp: 0` is attention-only.
+    Probes: `embeddings` [n, s, d]; in each block `attention.pattern` [n, heads, queries, s],
+    `mlp.hidden` [n, queries, d_mlp] and `output` [n, queries, d]; `representation` [n, d]. Only the
+    last position is read, so the last block computes one query there and earlier blocks all s.
     """
 
     kind: Literal["transformer"] = "transformer"

@@ -12,7 +12,7 @@ from grokscope.objectives.base import LOSSES, Loss
 
 def stable(x: Tensor) -> Tensor:
     """Return s(x) = x + 1 for x >= 0 and 1/(1 - x) below; s(x)·s(-x) = 1."""
-    return torch.relu(x) + 1 / (1 + torch.relu(-x))
+    return torch.where(x >= 0, x + 1, 1 / (1 - x.clamp(max=0)))
 
 
 @LOSSES.register

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 
 def stream(seed: int, name: str, counter: int = 0) -> np.random.Generator:
@@ -35,6 +36,16 @@ def integers(rng: np.random.Generator, n: int, high: int) -> npt.NDArray[np.int6
 
 
 def uniforms(rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
-    """Return n draws from [0, 1) with 53 random bits each, shape [n]."""
-    high: npt.NDArray[np.uint64] = rng.bit_generator.random_raw(n) >> np.uint64(11)
-    return high.astype(np.float64) * 2.0**-53
+    """Return n draws from the open interval (0, 1), shape [n]: (k + ½)·2⁻⁵² with 52 random bits."""
+    high: npt.NDArray[np.uint64] = rng.bit_generator.random_raw(n) >> np.uint64(12)
+    return (high.astype(np.float64) + 0.5) * 2.0**-52
+
+
+def normals(rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
+    """Return n standard normal draws, shape [n]: the inverse distribution function of `uniforms`.
+
+    Unlike NumPy's own normals, whose algorithm may change, they depend on Philox and on the
+    accuracy of one special function alone.
+    """
+    draws: npt.NDArray[np.float64] = torch.special.ndtri(torch.from_numpy(uniforms(rng, n))).numpy()
+    return draws

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from grokscope.errors import ConfigError
 from grokscope.ops.params import Layout
 from grokscope.optim.base import OPTIMIZERS, Decayed, State, Transform, chain, scale_by_rate
 from grokscope.optim.schedule import Schedule
@@ -33,6 +34,10 @@ class SGD(Decayed):
     """Momentum μ."""
     nesterov: bool = False
     """Look ahead by one momentum step."""
+
+    def __post_init__(self) -> None:
+        if self.nesterov and isinstance(self.momentum, (int, float)) and not self.momentum:
+            raise ConfigError("nesterov: looks ahead by a momentum step, so momentum must be > 0")
 
     def transform(self, layout: Layout, schedule: Schedule) -> Transform:
         """Return clip → decay → momentum → -η."""

@@ -21,9 +21,9 @@ MAX_ORDER = 1000
 def elements(family: Family, n: int) -> Int[Tensor, "order points"]:
     """Return the group's elements as permutations of points, in lexicographic order.
 
-    Element g maps point i to `elements[g, i]`. The identity is element 0. Cyclic and dihedral
-    groups act on the corners of an n-gon (2n points for the dihedral groups of n < 3, whose
-    action on n corners is not faithful).
+    Element g maps point i to `elements[g, i]`. The identity is element 0. Symmetric and
+    alternating groups act on n points, cyclic groups on the corners of an n-gon, and dihedral
+    groups on their own 2n elements, which is faithful for every n.
     """
     if family in ("symmetric", "alternating"):
         all_of_them = itertools.permutations(range(n))

@@ -1,0 +1,81 @@
+"""Draw the pictures of the documentation from real runs: `make figures`.
+
+A finished run in runs/figures/ is used again, so a second call takes seconds. Images need a Chrome
+or Chromium; kaleido finds the one on the PATH, or the one that BROWSER_PATH names.
+"""
+
+from pathlib import Path
+
+import plotly.graph_objects as go
+import polars as pl
+
+import grokscope
+from grokscope.plots import PLOTS, save
+from grokscope.plots.style import DARK, LIGHT, SERIES, Theme, decades, level_axis, template
+
+ROOT = Path(__file__).parent.parent
+RUNS = ROOT / "runs" / "figures"
+PICTURES = ROOT / "docs" / "figures"
+THEMES = {"light": LIGHT, "dark": DARK}
+DECAYS = (1.0, 0.1, 0.0)
+
+
+def main() -> None:
+    """Train what is missing, then draw every picture in light and dark."""
+    PICTURES.mkdir(exist_ok=True)
+    # 1,800 steps beyond grokking, so that the picture shows what comes after.
+    demo = finished("demo", "demo", steps=5000)
+    decays = {
+        decay: finished(f"decay-{decay:g}", "quick", f"optimizer.weight_decay={decay}")
+        for decay in DECAYS
+    }
+    for scheme, theme in THEMES.items():
+        figures = {"training_curves": PLOTS["training_curves"].function(demo)}
+        figures["measured_quantities"] = PLOTS["measured_quantities"].function(demo)
+        figures["measured_quantities"].update_layout(margin_t=24)
+        figures["weight_decay"] = weight_decay(decays)
+        for name, figure in figures.items():
+            path = PICTURES / f"{name}_{scheme}.png"
+            save(dressed(figure, theme), path, width=760)
+            print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB")
+
+
+def finished(name: str, recipe: str, *overrides: str, steps: int = 0) -> grokscope.Run:
+    """Return a finished run of at least `steps` steps, on one thread so that its numbers stay."""
+    path = RUNS / name
+    if not path.exists():
+        run = grokscope.train(recipe, [*overrides, "threads=1"], out=RUNS, name=name)
+    else:
+        run = grokscope.open(path)
+        run = run if run.status["state"] == "finished" else grokscope.resume(run)
+    return run if run.status["step"] >= steps else grokscope.resume(run, [f"steps={steps}"])
+
+
+def weight_decay(runs: dict[float, grokscope.Run]) -> go.Figure:
+    """Draw test accuracy against the step for several weight decays."""
+    figure = go.Figure()
+    for color, (decay, run) in zip(SERIES, runs.items(), strict=False):
+        history = run.history.filter(pl.col("step") > 0)
+        figure.add_scatter(
+            x=history["step"].to_list(),
+            y=history["test_acc"].to_list(),
+            name=f"weight decay {decay:g}",
+            line={"color": color, "width": 2},
+        )
+    figure.update_xaxes(decades())
+    figure.update_yaxes(level_axis("Test accuracy", log=False) | {"range": [-0.03, 1.06]})
+    return figure.update_layout(height=340)
+
+
+def dressed(figure: go.Figure, theme: Theme) -> go.Figure:
+    """Return a figure in a theme: its template, and whatever was drawn in the light one's gray."""
+    figure.update_layout(template=template(theme))
+    figure.update_shapes(line_color=theme.muted)
+    # Plotly draws powers of ten a quarter larger than it was told.
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(tickfont_size=10, selector={"type": "log"})
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Write the parts of the documentation that the program itself can say: `docs/generated/`.
+
+Run without arguments it writes what changed; with `--check` it changes nothing and exits with 1
+where a file is stale. Recipes, parts, help texts and error messages are taken from the program as a
+user would meet them.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+os.environ |= {"COLUMNS": "96", "TERMINAL_WIDTH": "96", "NO_COLOR": "1", "TERM": "dumb"}
+for variable in [name for name in os.environ if name.startswith("GROKSCOPE_")]:
+    del os.environ[variable]
+
+from grokscope import cli  # noqa: E402 - the width is read at import
+from grokscope.config import recipes  # noqa: E402
+from grokscope.config.document import Document  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+GENERATED = ROOT / "docs" / "generated"
+VERBS = ("train", "resume", "show", "analyze", "report", "export", "verify")
+KINDS = ("task", "model", "loss", "penalty", "optimizer", "metric", "analysis", "plot")
+BROKEN = """\
+steps: 100
+task: {kind: modular, prime: 7}
+model: {kind: mlp}
+optimizer:
+  kind: adamw
+  lr: fast
+  weight_deccay: 1
+"""
+TWICE = "seed: 1\nseed: 2\n"
+MISTAKES = (
+    "train qiuck",
+    "train quick optimizer.lr=fast",
+    "train quick optimizer.weight_deca=1",
+    "train quick optimizer.kind=adamm",
+    "train quick task.operation=ad",
+    "train quick task.p=1",
+    "train quick data.train_fraction=0.0001",
+    "train quick model.kind=transformer model.num_heads=3",
+    "train broken.yaml",
+    "train twice.yaml",
+    "show tasks",
+)
+
+
+def main() -> None:
+    """Write or check every generated file."""
+    check = sys.argv[1:] == ["--check"]
+    stale = []
+    for name, text in contents().items():
+        path = GENERATED / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(str(path.relative_to(ROOT)))
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    for name in stale:
+        print(f"{'stale' if check else 'wrote'} {name}")
+    sys.exit(1 if check and stale else 0)
+
+
+def contents() -> dict[str, str]:
+    """Return the text of every generated file by name."""
+    texts = {"recipes.md": recipe_pages(), "errors.txt": errors()}
+    texts |= {f"show-{kind}.txt": said(f"show {kind}") for kind in (*KINDS, "config")}
+    texts |= {f"help-{verb}.txt": said(f"{verb} --help") for verb in VERBS}
+    return texts | {"help.txt": said("--help"), "show.txt": said("show")}
+
+
+def recipe_pages() -> str:
+    """Return a table of the recipes, then the whole file of each."""
+    rows = ["| recipe | what it is, and what to expect | steps at most |", "|---|---|---:|"]
+    files = []
+    for name, path in recipes().items():
+        tree = Document.read(path).mapping()
+        notes = " ".join(str(tree.get("notes", "")).split()).replace("|", "\\|")
+        rows.append(f"| [`{name}`](#{name}) | {notes} | {int(tree['steps']):,} |")
+        where = path.relative_to(ROOT)
+        files.append(f'## {name}\n\n```yaml title="{where}"\n--8<-- "{where}"\n```\n')
+    return "\n".join([*rows, "", *files])
+
+
+def errors() -> str:
+    """Return a transcript of mistakes and what the command says of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "broken.yaml").write_text(BROKEN, encoding="utf-8")
+        Path(folder, "twice.yaml").write_text(TWICE, encoding="utf-8")
+        return "\n".join(f"$ grokscope {line}\n{said(line, folder)}" for line in MISTAKES)
+
+
+def said(line: str, folder: str = ".") -> str:
+    """Return what `grokscope <line>` prints on a terminal of 96 columns without colors."""
+    written = io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(written),
+        contextlib.redirect_stderr(written),
+        contextlib.suppress(SystemExit),
+        mock.patch.object(sys, "argv", ["grokscope", *line.split()]),
+    ):
+        cli.main()
+    return "\n".join(row.rstrip() for row in written.getvalue().strip("\n").splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Small runs on the disk."""
+
+import os
+import shutil
+
+import pytest
+
+import grokscope
+from grokscope.config import load
+
+SMALL = [
+    "task.p=5",
+    "model.width=6",
+    "steps=40",
+    "stop=never",
+    "measure.every=10",
+    "measure.dense_every=5",
+    "measure.dense_until=10",
+    "checkpoint.every=20",
+    "checkpoint.early=[0, 5]",
+    "data.train_fraction=0.5",
+]
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    """Return a function that makes the configuration of a small run."""
+
+    def make(*overrides):
+        return load("quick", [*SMALL, *overrides], environment={})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, small_config):
+    """Return the directory of a finished run; nobody may change it."""
+    run = grokscope.train(small_config(), out=tmp_path_factory.mktemp("kept"), name="run")
+    return run.path
+
+
+@pytest.fixture
+def run_path(finished, tmp_path):
+    """Return the directory of a finished run that a test may change."""
+    target = tmp_path / "runs" / "run"
+    target.parent.mkdir()
+    shutil.copytree(finished, target)
+    return target
+
+
+@pytest.fixture
+def record_calls(monkeypatch):
+    """Return the list of file operations that follow: name and path, relative where below cwd."""
+    calls = []
+    fsync, replace, rename = os.fsync, os.replace, os.rename
+
+    def name_of(descriptor):
+        return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    def record_fsync(descriptor):
+        calls.append(("fsync", name_of(descriptor)))
+        fsync(descriptor)
+
+    def record_move(original):
+        def move(source, target, **options):
+            calls.append(("rename", os.path.basename(source), os.path.basename(target)))
+            original(source, target, **options)
+
+        return move
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_move(replace))
+    monkeypatch.setattr(os, "rename", record_move(rename))
+    return calls
