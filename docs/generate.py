@@ -68,7 +68,7 @@ def main() -> None:
 
 def contents() -> dict[str, str]:
     """Return the text of every generated file by name."""
-    texts = {"recipes.md": recipe_pages(), "errors.txt": errors()}
+    texts = {"recipes.txt": recipe_pages(), "errors.txt": errors()}
     texts |= {f"show-{kind}.txt": said(f"show {kind}") for kind in (*KINDS, "config")}
     texts |= {f"help-{verb}.txt": said(f"{verb} --help") for verb in VERBS}
     return texts | {"help.txt": said("--help"), "show.txt": said("show")}
