@@ -148,7 +148,7 @@ def test_every_probe_shows_one_activation_an_example(model, task, share):
     prepared = network.prepare(inputs, share=share)
     with capture(network) as seen:
         network(prepared)
-    assert set(seen) == set(network.probes())
+    assert set(seen) == set(network.probes)
     assert {"embeddings", "representation"} <= set(seen)
     assert all(len(activation) == len(inputs) for activation in seen.values())
     assert not network.watched()
@@ -186,7 +186,7 @@ def test_an_activation_replaced_by_zeros_changes_the_logits(model, task):
     network, _ = build(model, task)
     prepared = network.prepare(some_inputs(task))
     logits = network(prepared)
-    for name in network.probes():
+    for name in network.probes:
         with replace(network, {name: torch.zeros_like}):
             assert distance(network(prepared), logits) > 1e-3, name
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from grokscope._registry import Registry
 from grokscope.models.init import Init, draw
-from grokscope.models.probe import Probe
+from grokscope.models.probe import Probe, probes
 from grokscope.ops.params import layout_of
 from grokscope.tasks.base import Signature
 
@@ -37,21 +38,15 @@ class Network(nn.Module, ABC):
     def forward(self, prepared: Any) -> Tensor:
         """Return logits, shape [n, classes], in the dtype of the parameters."""
 
+    @cached_property
     def probes(self) -> dict[str, Probe]:
-        """Return the probes by name."""
-        return {name: part for name, part in self.named_modules() if isinstance(part, Probe)}
-
-    def watched(self) -> bool:
-        """Return whether any probe is being read or replaced."""
-        return any(probe.watched for probe in self.probes_list)
+        """The probes by name."""
+        return probes(self)
 
     @property
-    def probes_list(self) -> list[Probe]:
-        """The probes, found once: `watched` is asked at every step."""
-        found: list[Probe] | None = self.__dict__.get("_probes_list")
-        if found is None:
-            found = self.__dict__["_probes_list"] = list(self.probes().values())
-        return found
+    def watched(self) -> bool:
+        """Whether any probe is being read or replaced."""
+        return any(probe.watched for probe in self.probes.values())
 
 
 @dataclass(frozen=True, kw_only=True)

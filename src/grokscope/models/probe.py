@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from grokscope.errors import ConfigError
-
-if TYPE_CHECKING:
-    from grokscope.models.base import Network
 
 
 class Probe(nn.Module):
@@ -29,8 +26,13 @@ class Probe(nn.Module):
         return bool(self._forward_hooks)
 
 
+def probes(network: nn.Module) -> dict[str, Probe]:
+    """Return the probes of a network by name."""
+    return {name: part for name, part in network.named_modules() if isinstance(part, Probe)}
+
+
 @contextmanager
-def capture(network: "Network", *names: str) -> Iterator[dict[str, Tensor]]:
+def capture(network: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     """Collect the activations of the named probes (all without names) in every forward pass.
 
     Yields a dict that each pass fills: name to tensor [n, ...], attached to the graph.
@@ -45,26 +47,26 @@ def capture(network: "Network", *names: str) -> Iterator[dict[str, Tensor]]:
 
         return hook
 
-    wanted = names or tuple(network.probes())
+    wanted = names or tuple(probes(network))
     with replace(network, {name: keep(name) for name in wanted}):
         yield seen
 
 
 @contextmanager
 def replace(
-    network: "Network", changes: Mapping[str, Callable[[Tensor], Tensor] | Tensor]
+    network: nn.Module, changes: Mapping[str, Callable[[Tensor], Tensor] | Tensor]
 ) -> Iterator[None]:
     """Replace activations at named probes by a function of them, or by a tensor.
 
     Raises ConfigError for an unknown name.
     """
-    probes = network.probes()
+    found = probes(network)
     handles = []
     try:
         for name, change in changes.items():
-            if name not in probes:
-                raise ConfigError(f"probe {name!r}: this network has {', '.join(sorted(probes))}")
-            handles.append(probes[name].register_forward_hook(_hook(change)))
+            if name not in found:
+                raise ConfigError(f"probe {name!r}: this network has {', '.join(sorted(found))}")
+            handles.append(found[name].register_forward_hook(_hook(change)))
         yield
     finally:
         for handle in handles:

@@ -93,7 +93,7 @@ class _Transformer(Network):
 
     def forward(self, prepared: Prefixes) -> Tensor:
         """Return the logits of the last position, shape [n, classes]."""
-        if self.watched():
+        if self.watched:
             prepared = prepared.to_plain()
         rows = [
             Rows(self.embed(level.symbols) + self.position.weight[i], level.symbol)

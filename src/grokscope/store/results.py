@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from grokscope._registry import Registry
 from grokscope.store.durable import damage, to_json, write_directory
 
-if TYPE_CHECKING:
-    from grokscope.store.run import Run
+Scalars: TypeAlias = dict[str, Any]
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Result:
     """What an analysis found: scalars by name, arrays by name, and how it was made."""
 
     analysis: str
-    scalars: dict[str, Any]
-    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    scalars: Scalars
+    arrays: Arrays = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
@@ -33,7 +33,7 @@ class Analysis:
     """A function of a run with what is needed to show it; its keyword arguments are options."""
 
     name: str
-    function: Callable[..., tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]]
+    function: Callable[..., tuple[Scalars, Arrays]]
     label: str
     source: str
 
@@ -52,16 +52,16 @@ def analysis(*, label: str, source: str = "") -> Callable[[Callable[..., Any]], 
     return decorate
 
 
-def analyze(run: "Run", name: str, options: Mapping[str, Any]) -> Result:
-    """Return the stored result for these options and this state of the run, or make it."""
-    part = ANALYSES[name]
-    provenance = {"options": dict(options), "step": run.status.get("step")}
+def cached(
+    run: Path, name: str, provenance: Mapping[str, Any], make: Callable[[], tuple[Scalars, Arrays]]
+) -> Result:
+    """Return the stored result of this provenance (options, step), or make and store it."""
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
-    path = run.path / "results" / name / digest.hexdigest()[:16]
+    path = run / "results" / name / digest.hexdigest()[:16]
     if path.exists() and not damage(path):
         return read(path)
-    scalars, arrays = part.function(run, **options)
-    result = Result(name, scalars, arrays, provenance)
+    scalars, arrays = make()
+    result = Result(name, scalars, arrays, dict(provenance))
     if not path.exists():
         write(path, result)
     return result
@@ -82,7 +82,7 @@ def write(path: Path, result: Result) -> None:
 def read(path: Path) -> Result:
     """Return a stored result."""
     content = json.loads((path / "result.json").read_bytes())
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    arrays: Arrays = {}
     if (path / "arrays.npz").exists():
         with np.load(path / "arrays.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}

@@ -15,7 +15,7 @@ from grokscope.errors import ConfigError, NoValidStateError
 from grokscope.snapshot import Snapshot
 from grokscope.store import checkpoint, export, history, results
 from grokscope.store.durable import damage
-from grokscope.store.results import Result
+from grokscope.store.results import ANALYSES, Result
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ class Run:
 
     def analyze(self, name: str, **options: Any) -> Result:
         """Return the result of an analysis, from the store where it was made before."""
-        return results.analyze(self, name, options)
+        function = ANALYSES[name].function
+        provenance = {"options": options, "step": self.status.get("step")}
+        return results.cached(self.path, name, provenance, lambda: function(self, **options))
 
     def results(self) -> dict[str, Result]:
         """Return the newest stored result of each analysis."""

@@ -1,0 +1,142 @@
+import fcntl
+import os
+
+import pytest
+
+import grokscope
+from grokscope.errors import ConfigError, DivergedError, LockedError, StorageError
+from grokscope.store import create, reopen
+
+
+def test_a_second_writer_is_refused_and_learns_who_is_first(run_path):
+    config = grokscope.open(run_path).config
+    refused = pytest.raises(
+        LockedError, match=rf"run: is being written by another process: .*\"pid\": {os.getpid()}"
+    )
+    with reopen(run_path, config):
+        with refused, reopen(run_path, config):
+            pytest.fail("two writers")
+        with refused:
+            grokscope.resume(run_path)
+    with reopen(run_path, config):
+        pass
+
+
+def test_a_lock_of_a_process_that_said_nothing_is_a_lock_too(run_path):
+    with open(run_path / ".lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LockedError, match="by another process: unknown"):
+            grokscope.resume(run_path)
+    assert grokscope.resume(run_path).status["state"] == "finished"
+
+
+def test_the_lock_of_a_dead_process_is_free(run_path):
+    child = os.fork()
+    if child == 0:
+        descriptor = os.open(run_path / ".lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert grokscope.resume(run_path).status["state"] == "finished"
+
+
+def test_a_new_run_is_locked_while_it_trains(tmp_path, small_config):
+    seen = []
+
+    def observe(record):
+        if not seen:
+            with pytest.raises(LockedError, match="is being written"):
+                grokscope.resume(tmp_path / "run")
+            seen.append(record)
+
+    grokscope.train(small_config(), out=tmp_path, name="run", observer=observe)
+    assert seen
+
+
+def test_readers_need_no_lock(tmp_path, small_config):
+    lengths = []
+
+    def observe(record):
+        run = grokscope.open(tmp_path / "run")
+        assert run.verify() == []
+        assert run.outcome in ("running", "unfinished", "memorized", "grokked")
+        lengths.append(len(run.history))
+
+    grokscope.train(small_config(), out=tmp_path, name="run", observer=observe)
+    assert lengths == sorted(lengths)
+    assert lengths[-1] == len(grokscope.open(tmp_path / "run").history)
+
+
+def test_what_exists_is_never_written_over(tmp_path, small_config, finished):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_bytes(b"mine")
+    for name in ("taken", "file"):
+        with pytest.raises(ConfigError, match=f"{name}: exists already and is never overwritten"):
+            grokscope.train(small_config(), out=tmp_path, name=name)
+    with (
+        pytest.raises(ConfigError, match="never overwritten"),
+        create(finished, small_config(), {}),
+    ):
+        pytest.fail("written over")
+    assert list((tmp_path / "taken").iterdir()) == []
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_run_without_a_name_takes_the_first_free_number(tmp_path, small_config):
+    config = small_config("steps=1", "name=quick")
+    names = [grokscope.train(config, out=tmp_path).name for _ in range(3)]
+    assert names == ["quick", "quick-2", "quick-3"]
+    assert grokscope.open(tmp_path / "quick-2").config.name == "quick-2"
+
+
+def test_a_place_that_cannot_hold_runs_is_named(tmp_path, small_config):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"file/deep/run: not a directory"):
+        grokscope.train(small_config(), out=tmp_path / "file" / "deep", name="run")
+
+
+def test_a_full_disk_stops_the_run_and_spares_what_was_saved(tmp_path, small_config, monkeypatch):
+    import errno
+
+    from grokscope.engine import Saved
+
+    fsync = os.fsync
+    saved = []
+
+    def observe(record):
+        if isinstance(record, Saved):
+            saved.append(record.step)
+        if len(saved) == 2:
+            monkeypatch.setattr(os, "fsync", full)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(StorageError, match="no space left on device.*free some space"):
+        grokscope.train(small_config(), out=tmp_path, name="run", observer=observe)
+    monkeypatch.setattr(os, "fsync", fsync)
+    run = grokscope.open(tmp_path / "run")
+    assert run.steps == saved == [0, 5]
+    assert run.verify() == []
+    assert not [path for path in run.path.rglob("*") if path.name.endswith(".tmp")]
+    assert grokscope.resume(run).status["state"] == "finished"
+
+
+def test_a_diverged_run_is_kept_with_its_reason(tmp_path, small_config):
+    config = small_config("optimizer.lr=1e30")
+    with pytest.raises(DivergedError, match=r"run: the objective is \S+ at step \d+; try a smaller"):
+        grokscope.train(config, out=tmp_path, name="run")
+    run = grokscope.open(tmp_path / "run")
+    assert run.outcome == "diverged"
+    assert run.status["state"] == "finished"
+    assert "the objective is" in run.status["reason"]
+    assert run.verify() == []
+    assert run.history["step"].to_list()[0] == 0
+
+
+def test_nothing_is_written_for_a_configuration_that_cannot_begin(tmp_path, small_config):
+    with pytest.raises(ConfigError, match="leaves 0 to train"):
+        grokscope.train(
+            small_config(), ["task.p=2", "data.train_fraction=0.1"], out=tmp_path / "runs"
+        )
+    assert list(tmp_path.iterdir()) == []
