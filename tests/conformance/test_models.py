@@ -151,7 +151,7 @@ def test_every_probe_shows_one_activation_an_example(model, task, share):
     assert set(seen) == set(network.probes)
     assert {"embeddings", "representation"} <= set(seen)
     assert all(len(activation) == len(inputs) for activation in seen.values())
-    assert not network.watched()
+    assert not network.watched
 
 
 @every_model

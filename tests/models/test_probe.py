@@ -73,7 +73,7 @@ def test_hooks_are_gone_after_an_error(network):
         replace(network, {"hidden.0": torch.zeros_like, "nowhere": torch.zeros_like}),
     ):
         pass
-    assert not network.watched()
+    assert not network.watched
     with pytest.raises(ValueError, match="on purpose"), capture(network):
         raise ValueError("on purpose")
-    assert not network.watched()
+    assert not network.watched
