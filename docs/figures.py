@@ -1,4 +1,4 @@
-"""Draw the pictures of the documentation from real runs: `make figures`.
+"""Draw the pictures of the documentation from real runs, and replay its tutorial: `make figures`.
 
 A finished run in runs/figures/ is used again, so a second call takes seconds. Images need a Chrome
 or Chromium; kaleido finds the one on the PATH, or the one that BROWSER_PATH names.
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import polars as pl
+import replay
 
 import grokscope
 from grokscope.plots import PLOTS, save
@@ -38,6 +39,7 @@ def main() -> None:
             path = PICTURES / f"{name}_{scheme}.png"
             save(dressed(figure, theme), path, width=760)
             print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB")
+    replay.main()
 
 
 def finished(name: str, recipe: str, *overrides: str, steps: int = 0) -> grokscope.Run:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-os.environ |= {"COLUMNS": "96", "TERMINAL_WIDTH": "96", "NO_COLOR": "1", "TERM": "dumb"}
+os.environ |= {"COLUMNS": "86", "TERMINAL_WIDTH": "86", "NO_COLOR": "1", "TERM": "dumb"}
 for variable in [name for name in os.environ if name.startswith("GROKSCOPE_")]:
     del os.environ[variable]
 
@@ -96,7 +96,7 @@ def errors() -> str:
 
 
 def said(line: str, folder: str = ".") -> str:
-    """Return what `grokscope <line>` prints on a terminal of 96 columns without colors."""
+    """Return what `grokscope <line>` prints on a terminal of 86 columns without colors."""
     written = io.StringIO()
     with (
         contextlib.chdir(folder),

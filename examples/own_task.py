@@ -30,7 +30,11 @@ class Xor(Task):
 
 if __name__ == "__main__":
     out = sys.argv[1] if len(sys.argv) > 1 else "runs"
-    run = grokscope.train("quick", ["task.kind=xor", "data.train_fraction=0.25"], out=out, name="xor")
+    run = grokscope.train(
+        "quick", ["task.kind=xor", "data.train_fraction=0.25"], out=out, name="xor"
+    )
     print(run.history.select("step", "train_acc", "test_acc").gather_every(8))
-    print(f"{run.path}: {run.outcome}, memorized at step {run.status['memorized_at']}, "
-          f"grokked at step {run.status['grokked_at']}")
+    print(
+        f"{run.path}: {run.outcome}, memorized at step {run.status['memorized_at']}, "
+        f"grokked at step {run.status['grokked_at']}"
+    )

@@ -210,9 +210,7 @@ def test_members_that_stand_at_different_steps_are_not_mixed_up(config_of, trace
     ],
 )
 @pytest.mark.parametrize("swapped", [False, True])
-def test_configurations_that_form_no_cohort_are_refused_by_field(
-    change, field, swapped, config_of
-):
+def test_configurations_that_form_no_cohort_are_refused_by_field(change, field, swapped, config_of):
     configs = [config_of(), config_of(**change)]
     if swapped:
         configs.reverse()
@@ -235,5 +233,5 @@ def test_a_cohort_of_none_is_refused():
 
 def test_a_cohort_that_is_refused_trains_nothing(config_of):
     records = train([config_of(), config_of(steps=13)])
-    with pytest.raises(ConfigError, match="^steps"):
+    with pytest.raises(ConfigError, match=r"^steps: "):
         next(records)

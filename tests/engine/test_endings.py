@@ -56,9 +56,7 @@ def test_a_run_may_go_on_after_grokking(pretend, config_of):
         (lambda step: (1.0, float(step == 12)), "memorized", 0),
     ],
 )
-def test_the_outcome_says_how_far_a_run_came(
-    pretend, config_of, accuracies, outcome, memorized_at
-):
+def test_the_outcome_says_how_far_a_run_came(pretend, config_of, accuracies, outcome, memorized_at):
     pretend(accuracies)
     end, _ = last(train([config_of(stop="grokked")]))
     assert (end.step, end.outcome) == (12, outcome)

@@ -7,6 +7,7 @@ import pytest
 
 import grokscope
 from grokscope.config import load
+from grokscope.store import durable
 
 SMALL = [
     "task.p=5",
@@ -50,25 +51,34 @@ def run_path(finished, tmp_path):
 
 @pytest.fixture
 def record_calls(monkeypatch):
-    """Return the list of file operations that follow: name and path, relative where below cwd."""
-    calls = []
-    fsync, replace, rename = os.fsync, os.replace, os.rename
+    """Return the list of file operations that follow, each with the last parts of its paths."""
+    calls, names = [], {}
+    open_file, open_descriptor, fsync = open, os.open, os.fsync
 
-    def name_of(descriptor):
-        return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+    def record_file(path, mode):
+        file = open_file(path, mode)
+        names[file.fileno()] = os.path.basename(path)
+        return file
+
+    def record_descriptor(path, *flags):
+        descriptor = open_descriptor(path, *flags)
+        names[descriptor] = os.path.basename(path)
+        return descriptor
 
     def record_fsync(descriptor):
-        calls.append(("fsync", name_of(descriptor)))
+        calls.append(("fsync", names[descriptor]))
         fsync(descriptor)
 
     def record_move(original):
-        def move(source, target, **options):
+        def move(source, target):
             calls.append(("rename", os.path.basename(source), os.path.basename(target)))
-            original(source, target, **options)
+            original(source, target)
 
         return move
 
+    monkeypatch.setattr(durable, "open", record_file, raising=False)
+    monkeypatch.setattr(os, "open", record_descriptor)
     monkeypatch.setattr(os, "fsync", record_fsync)
-    monkeypatch.setattr(os, "replace", record_move(replace))
-    monkeypatch.setattr(os, "rename", record_move(rename))
+    monkeypatch.setattr(os, "replace", record_move(os.replace))
+    monkeypatch.setattr(os, "rename", record_move(os.rename))
     return calls

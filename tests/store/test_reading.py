@@ -30,9 +30,7 @@ def test_a_run_tells_what_it_is(run, small_config):
     assert run.history.columns[-1] == "seconds"
     assert run.config.task == small_config().task
     assert run.outcome == run.status["outcome"]
-    assert run.provenance["packages"]["torch"] == torch.__version__.partition("+")[0] or (
-        torch.__version__ == run.provenance["packages"]["torch"]
-    )
+    assert torch.__version__.startswith(run.provenance["packages"]["torch"].partition("+")[0])
 
 
 def test_a_snapshot_has_the_weights_and_the_data_of_its_step(run):
@@ -187,8 +185,9 @@ def test_a_csv_holds_the_history(run, tmp_path):
     path = tmp_path / "a.csv"
     run.export(path)
     assert pl.read_csv(path).equals(run.history)
-    frame = pandas.read_csv(path, float_precision="round_trip")
-    pandas.testing.assert_frame_equal(frame, run.history.to_pandas(), check_exact=True)
+    pandas.testing.assert_frame_equal(
+        pandas.read_csv(path), run.history.to_pandas(), rtol=1e-15, atol=0
+    )
 
 
 def test_a_json_file_holds_history_and_summary(run, tmp_path):

@@ -75,9 +75,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path, small_config, batc
 
 
 def test_a_run_interrupted_again_and_again_ends_the_same(tmp_path, small_config, finished):
-    run = grokscope.train(
-        small_config(), out=tmp_path, name="cut", stop_requested=stop_after(3)
-    )
+    run = grokscope.train(small_config(), out=tmp_path, name="cut", stop_requested=stop_after(3))
     times = 1
     while run.status["state"] == "interrupted":
         run = grokscope.resume(run, stop_requested=stop_after(3))

@@ -1,9 +1,14 @@
+import errno
 import fcntl
 import os
+import subprocess
+import sys
+from subprocess import PIPE
 
 import pytest
 
 import grokscope
+from grokscope.engine import Saved
 from grokscope.errors import ConfigError, DivergedError, LockedError, StorageError
 from grokscope.store import create, reopen
 
@@ -30,13 +35,23 @@ def test_a_lock_of_a_process_that_said_nothing_is_a_lock_too(run_path):
     assert grokscope.resume(run_path).status["state"] == "finished"
 
 
-def test_the_lock_of_a_dead_process_is_free(run_path):
-    child = os.fork()
-    if child == 0:
-        descriptor = os.open(run_path / ".lock", os.O_RDWR | os.O_CREAT)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os._exit(0)
-    os.waitpid(child, 0)
+HOLD = """
+import fcntl, sys
+held = open(sys.argv[1], "w")
+fcntl.flock(held, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_of_another_process_holds_until_it_dies(run_path):
+    arguments = [sys.executable, "-c", HOLD, str(run_path / ".lock")]
+    with subprocess.Popen(arguments, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match="is being written by another process"):
+            grokscope.resume(run_path)
+        other.kill()
+        other.wait()
     assert grokscope.resume(run_path).status["state"] == "finished"
 
 
@@ -96,10 +111,6 @@ def test_a_place_that_cannot_hold_runs_is_named(tmp_path, small_config):
 
 
 def test_a_full_disk_stops_the_run_and_spares_what_was_saved(tmp_path, small_config, monkeypatch):
-    import errno
-
-    from grokscope.engine import Saved
-
     fsync = os.fsync
     saved = []
 
@@ -112,7 +123,7 @@ def test_a_full_disk_stops_the_run_and_spares_what_was_saved(tmp_path, small_con
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(StorageError, match="no space left on device.*free some space"):
+    with pytest.raises(StorageError, match=r"no space left on device.*free some space"):
         grokscope.train(small_config(), out=tmp_path, name="run", observer=observe)
     monkeypatch.setattr(os, "fsync", fsync)
     run = grokscope.open(tmp_path / "run")
@@ -124,7 +135,9 @@ def test_a_full_disk_stops_the_run_and_spares_what_was_saved(tmp_path, small_con
 
 def test_a_diverged_run_is_kept_with_its_reason(tmp_path, small_config):
     config = small_config("optimizer.lr=1e30")
-    with pytest.raises(DivergedError, match=r"run: the objective is \S+ at step \d+; try a smaller"):
+    with pytest.raises(
+        DivergedError, match=r"run: the objective is \S+ at step \d+; try a smaller"
+    ):
         grokscope.train(config, out=tmp_path, name="run")
     run = grokscope.open(tmp_path / "run")
     assert run.outcome == "diverged"
