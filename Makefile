@@ -40,6 +40,7 @@ check: .venv/.dev ## Format, lint, types and the fast tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m 'not slow'
 
 docs: .venv/.docs ## Build the documentation into site/
+	$(BIN)/python docs/generate.py
 	$(BIN)/zensical build --clean
 
 figures: .venv/.docs ## Draw the pictures of README and docs from real runs

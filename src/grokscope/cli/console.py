@@ -29,11 +29,11 @@ def answer(text: str) -> None:
 class Lines:
     """Log lines: about fifty a run, and one for each milestone."""
 
-    def __init__(self, total: int, metrics: tuple[str, ...]) -> None:
+    def __init__(self, total: int, metrics: tuple[str, ...], reached: set[str]) -> None:
         self._stride = max(total // LINES, 1)
         self._metrics = metrics
         self._next = 0
-        self._marks: dict[str, int | None] = {"memorized": None, "grokked": None}
+        self._told = set(reached)
 
     def __call__(self, record: "Record") -> None:
         """Print a record that deserves a line."""
@@ -44,16 +44,17 @@ class Lines:
         if record.step >= self._next:
             self._next = record.step + self._stride
             err.print(line(record, self._metrics), markup=False)
-        for name, step in milestones(record).items():
-            if step is not None and self._marks[name] is None:
-                err.print(f"{name} at step {step:,}", markup=False)
-            self._marks[name] = step
+        for words in news(record, self._told):
+            err.print(words, markup=False)
 
 
-def milestones(record: "Measured") -> dict[str, int | None]:
-    """Return the milestones a record knows of, by word."""
+def news(record: "Measured", told: set[str]) -> list[str]:
+    """Return a line for each milestone reached and not yet told; they are then counted as told."""
     reached = record.milestones
-    return {"memorized": reached.memorized_at, "grokked": reached.grokked_at}
+    steps = {"memorized": reached.memorized_at, "grokked": reached.grokked_at}
+    fresh = {name: step for name, step in steps.items() if step is not None and name not in told}
+    told.update(fresh)
+    return [f"{name} at step {step:,}" for name, step in fresh.items()]
 
 
 def line(record: "Measured", metrics: tuple[str, ...]) -> str:
@@ -70,10 +71,15 @@ def line(record: "Measured", metrics: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def watching(title: str, start: int, total: int, metrics: tuple[str, ...]) -> Iterator[Any]:
-    """Yield an observer of records: a live bar with ETA on a terminal, log lines elsewhere."""
+def watching(
+    title: str, start: int, total: int, metrics: tuple[str, ...], reached: set[str]
+) -> Iterator[Any]:
+    """Yield an observer of records: a live bar with ETA on a terminal, log lines elsewhere.
+
+    reached: milestones that need no telling, because the run had them before.
+    """
     if not err.is_terminal:
-        yield Lines(total - start, metrics)
+        yield Lines(total - start, metrics, reached)
         return
     columns = (
         TextColumn("[bold]{task.description}"),
@@ -84,13 +90,13 @@ def watching(title: str, start: int, total: int, metrics: tuple[str, ...]) -> It
     )
     with Progress(*columns, console=err) as progress:
         task = progress.add_task(title, total=total, completed=start, words="")
-        yield _Bar(progress, task)
+        yield _Bar(progress, task, reached)
 
 
 class _Bar:
-    def __init__(self, progress: Progress, task: Any) -> None:
+    def __init__(self, progress: Progress, task: Any, reached: set[str]) -> None:
         self._progress, self._task = progress, task
-        self._marks: dict[str, int | None] = {"memorized": None, "grokked": None}
+        self._told = set(reached)
 
     def __call__(self, record: "Record") -> None:
         from grokscope.engine import Measured
@@ -100,10 +106,8 @@ class _Bar:
         values = record.values
         words = f"train {values['train_acc']:.3f}  test {values['test_acc']:.3f}"
         self._progress.update(self._task, completed=record.step, words=words)
-        for name, step in milestones(record).items():
-            if step is not None and self._marks[name] is None:
-                self._progress.console.print(f"{name} at step {step:,}", markup=False)
-            self._marks[name] = step
+        for news_ in news(record, self._told):
+            self._progress.console.print(news_, markup=False)
 
 
 def summary(run: "Run") -> dict[str, Any]:

@@ -22,9 +22,12 @@ def command(
     """
     import json as json_
 
+    from grokscope.plots import check_ending
     from grokscope.reports import write_report
     from grokscope.store import open_run
 
+    if figures is not None:
+        check_ending(Path(f"figures.{figures.lstrip('.')}"))
     written = []
     for run in [open_run(path) for path in runs]:
         written.append(str(write_report(run)))

@@ -28,7 +28,9 @@ def command(
     found = open_run(run)
     config = launch.extend(found, overrides or [])
     start = int(found.status.get("step") or 0)
+    metrics = config.measure.metrics
+    reached = {name for name in ("memorized", "grokked") if found.status.get(f"{name}_at")}
     with stopping() as stop:
-        with watching(found.name, start, config.steps, config.measure.metrics) as observer:
+        with watching(found.name, start, config.steps, metrics, reached) as observer:
             done = launch.resume(found, overrides or [], observer=observer, stop_requested=stop)
         finish(done, stop.code, report=report, json=json)

@@ -35,8 +35,8 @@ def command(
         "schema": lambda name: _schema(),
     }
     if kind is None:
-        content: Any = {part: view(None) for part, view in views.items() if part != "schema"}
-        content = {part: list(found) for part, found in content.items()}
+        content: Any = {part: list(views[part](None)) for part in views if part != "schema"}
+        content["schema"] = "the JSON schema of a configuration, for editors"
     elif kind not in views:
         known = ", ".join(views)
         raise ConfigError(
@@ -120,11 +120,13 @@ def _schema() -> dict[str, Any]:
 
 def _fields(definition: str) -> dict[str, str]:
     """Return each field of a configuration class with its default and meaning."""
+    import json as json_
+
     schema = _schema()
     part = schema if definition == "RunConfig" else schema["$defs"][definition]
     shown = {}
     for key, field in part["properties"].items():
-        default = f"(default {field['default']})" if "default" in field else ""
+        default = f"(default {json_.dumps(field['default'])})" if "default" in field else ""
         words = " ".join(str(field.get("description", "")).split())
         shown[key] = f"{words} {default}".strip()
     return shown

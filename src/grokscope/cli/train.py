@@ -31,6 +31,6 @@ def command(
     config = load(recipe, overrides or [])
     title = name or config.name
     with stopping() as stop:
-        with watching(title, 0, config.steps, config.measure.metrics) as observer:
+        with watching(title, 0, config.steps, config.measure.metrics, set()) as observer:
             run = launch.train(config, out=out, name=name, observer=observer, stop_requested=stop)
         finish(run, stop.code, report=report, json=json)

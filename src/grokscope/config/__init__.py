@@ -1,7 +1,8 @@
 """Configuration: one frozen tree, one path language, errors of one line."""
 
 from grokscope.config.build import problem_of
-from grokscope.config.decode import decode, load, recipes, schema_json
+from grokscope.config.decode import decode, load, recipes
+from grokscope.config.describe import schema_json
 from grokscope.config.encode import encode, identity, to_yaml
 from grokscope.config.schema import (
     Batch,

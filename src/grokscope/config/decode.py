@@ -73,11 +73,6 @@ def adapter() -> TypeAdapter[RunConfig]:
     return TypeAdapter(RunConfig)
 
 
-def schema_json() -> dict[str, Any]:
-    """Return the JSON schema of a run's configuration, for editors and for `grokscope show`."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter().json_schema()}
-
-
 def parse_override(text: str) -> tuple[str, Any]:
     """Return the path and the value of `path=value`. Raises ConfigError without the `=`."""
     path, equals, value = text.partition("=")

@@ -8,7 +8,9 @@ import torch
 from pydantic import ConfigDict, Discriminator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from grokscope._registry import nearest
 from grokscope.errors import ConfigError
+from grokscope.metrics import METRICS
 from grokscope.models import MODELS, Model
 from grokscope.objectives import LOSSES, PENALTIES, Loss, Penalty
 from grokscope.objectives.cross_entropy import CrossEntropy
@@ -84,6 +86,15 @@ class MeasureSchedule:
     """Measure densely while test accuracy is above the lookup plateau and not yet sustained."""
     metrics: tuple[str, ...] = ("weight_norm", "gradient_norm", "representation_norm")
     """Metrics beyond loss and accuracy; `grokscope show metric` lists them."""
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in METRICS:
+                known = list(METRICS)
+                raise ConfigError(
+                    f"metrics: unknown metric {name!r}{nearest(name, known)} "
+                    f"(known: {', '.join(known)})"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

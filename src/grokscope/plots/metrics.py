@@ -34,5 +34,7 @@ def measured_quantities(run: Run) -> go.Figure:
         log = metric.scale == "log"
         figure.update_yaxes(level_axis(metric.label, log=log), row=row, col=1)
         figure.update_xaxes(decades("Step" if row == len(shown) else ""), row=row, col=1)
-    figure.update_layout(template=template(LIGHT), height=90 + 190 * max(len(shown), 1))
+    figure.update_layout(
+        template=template(LIGHT), height=70 + 190 * max(len(shown), 1), margin_t=24
+    )
     return figure

@@ -10,16 +10,21 @@ from grokscope.errors import ConfigError
 IMAGES = (".png", ".svg", ".pdf")
 
 
+def check_ending(path: Path) -> None:
+    """Raise ConfigError unless a figure can be written under this name."""
+    if path.suffix not in (".html", *IMAGES):
+        raise ConfigError(f"{path}: expected .html, {', '.join(IMAGES)}")
+
+
 def save(figure: go.Figure, path: Path, *, width: int = 900) -> None:
     """Write a figure as `.html`, or as `.png`, `.svg` or `.pdf` through kaleido.
 
     Raises ConfigError for another ending, or in one line where kaleido or its Chrome is missing.
     """
+    check_ending(path)
     if path.suffix == ".html":
         figure.write_html(path, include_plotlyjs=True, full_html=True)
         return
-    if path.suffix not in IMAGES:
-        raise ConfigError(f"{path}: expected .html, {', '.join(IMAGES)}")
     if find_spec("kaleido") is None:
         raise ConfigError(f"{path}: images need kaleido: pip install 'grokscope[images]'")
     try:

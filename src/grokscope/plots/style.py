@@ -51,6 +51,7 @@ def template(theme: Theme) -> go.layout.Template:
         "hovermode": "x unified",
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.grid, "activecolor": theme.muted},
         "hoverlabel": {"font": {"family": FONT, "size": 12}, "bgcolor": theme.panel},
+        "shapedefaults": {"line": {"color": theme.muted}},
         "annotationdefaults": {"font": {"size": 12, "color": theme.muted}},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.06, "x": 0},
         "margin": {"l": 64, "r": 24, "t": 64, "b": 48},
@@ -58,14 +59,18 @@ def template(theme: Theme) -> go.layout.Template:
     return go.layout.Template(layout=layout)
 
 
+# Plotly draws powers of ten a quarter larger than other labels.
+_LOG = {"type": "log", "exponentformat": "power", "dtick": 1, "tickfont": {"size": 10}}
+
+
 def decades(label: str = "Step") -> dict[str, Any]:
     """Return a logarithmic axis of steps with one label a decade."""
-    return {"type": "log", "title": {"text": label}, "dtick": 1, "exponentformat": "power"}
+    return {"title": {"text": label}, **_LOG}
 
 
 def level_axis(title: str, *, log: bool) -> dict[str, Any]:
     """Return a vertical axis, logarithmic where the quantity asks for it."""
     axis: dict[str, Any] = {"title": {"text": title}}
     if log:
-        axis |= {"type": "log", "exponentformat": "power", "dtick": 1}
+        axis |= _LOG
     return axis

@@ -53,7 +53,7 @@ def _mark_baseline(figure: go.Figure, history: pl.DataFrame) -> None:
     if level:
         figure.add_hline(
             y=level,
-            line={"dash": "dot", "width": 1.2, "color": LIGHT.muted},
+            line={"dash": "dot", "width": 1.2},
             annotation={"text": f"lookup {level:.2f}", "xanchor": "left", "yanchor": "bottom"},
             annotation_position="top left",
             row=1,
@@ -67,9 +67,7 @@ def _mark_step(figure: go.Figure, step: int | None, label: str, *, last: object)
         return
     late = isinstance(last, int) and math.log(step) > 0.6 * math.log(max(last, 2))
     for row in (1, 2):
-        figure.add_vline(
-            x=step, line={"dash": "dash", "width": 1, "color": LIGHT.muted}, row=row, col=1
-        )
+        figure.add_vline(x=step, line={"dash": "dash", "width": 1}, row=row, col=1)
     figure.add_annotation(
         x=math.log10(step),
         y=1.0,

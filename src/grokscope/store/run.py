@@ -1,5 +1,6 @@
 """A run on the disk, to be read."""
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from grokscope._registry import nearest
 from grokscope.config import RunConfig, decode, problem_of
 from grokscope.config.document import Document
 from grokscope.errors import ConfigError, NoValidStateError
@@ -86,6 +88,13 @@ class Run:
     def analyze(self, name: str, **options: Any) -> Result:
         """Return the result of an analysis, from the store where it was made before."""
         function = ANALYSES[name].function
+        known = list(inspect.signature(function).parameters)[1:]
+        for option in options:
+            if option not in known:
+                raise ConfigError(
+                    f"{name}: unknown option {option!r}{nearest(option, known)} "
+                    f"(known: {', '.join(known)})"
+                )
         provenance = {"options": options, "step": self.status.get("step")}
         return results.cached(self.path, name, provenance, lambda: function(self, **options))
 
