@@ -139,14 +139,13 @@ def _write(
                 writer.saved(_checkpoint(record.state))
             else:
                 _finish(writer, record, last)
-                observer(record)
-                return _done(writer.path, record)
+                finished = record
             observer(record)
     except BaseException:
         with contextlib.suppress(GrokscopeError):
             writer.status(state="failed")
         raise
-    raise AssertionError("training ended without a Finished record")
+    return _done(writer.path, finished)
 
 
 def _finish(writer: Writer, record: Finished, last: Mapping[str, float]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ConfigDict
 from torch import Tensor
 
 Named: TypeAlias = Mapping[str, Tensor]
@@ -11,6 +12,10 @@ Named: TypeAlias = Mapping[str, Tensor]
 
 Scalars: TypeAlias = Mapping[str, float]
 """One row of a history: column to value."""
+
+
+STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+"""How pydantic decodes every configuration class: no unknown keys, no infinities."""
 
 
 class PerRun:
@@ -26,4 +31,4 @@ class PerRun:
 
 PER_RUN = PerRun()
 
-__all__ = ["PER_RUN", "Ge", "Gt", "Le", "Lt", "Named", "PerRun", "Scalars"]
+__all__ = ["PER_RUN", "STRICT", "Ge", "Gt", "Le", "Lt", "Named", "PerRun", "Scalars"]

@@ -10,6 +10,7 @@ from grokscope.optim import OPTIMIZERS
 from grokscope.tasks import TASKS
 
 LABELS = ("name", "notes", "tags")
+LENGTH = ("steps", "stop")
 PARTS = {"task": TASKS, "model": MODELS, "loss": LOSSES, "optimizer": OPTIMIZERS}
 
 
@@ -58,11 +59,11 @@ CONFIGS += [base(penalties=[{"kind": kind}]) for kind in PENALTIES]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
-def test_identity_changes_with_every_leaf_but_the_labels(config):
+def test_identity_changes_with_every_leaf_but_labels_and_length(config):
     seen = {identity(config)}
     for path in leaves(config):
         other = identity(with_another(config, path))
-        if path[0] in LABELS:
+        if path[0] in (*LABELS, *LENGTH):
             assert other == identity(config), path
         else:
             assert other not in seen, path

@@ -86,7 +86,7 @@ def test_a_metric_changes_nothing(name, trained):
     assert torch.equal(flat, before)
     assert all(torch.equal(state[key], x) for key, x in states.items())
     assert all(p.grad is None and p.requires_grad for p in problem.network.parameters())
-    assert not problem.network.watched()
+    assert not problem.network.watched
     assert torch.equal(problem.network(problem.train.prepared).detach(), logits)
     assert torch.equal(torch.get_rng_state(), random)
 

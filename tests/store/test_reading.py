@@ -110,7 +110,7 @@ def damage_result(path):
     ("harm", "words"),
     [
         (damage_model, r"model\.safetensors: does not match its SHA-256"),
-        (damage_history, r"history\.parquet: not a valid Parquet file"),
+        (damage_history, r"history\.parquet: does not match its SHA-256"),
         (lose_rows, "history has 0 rows, its last checkpoint counts 6"),
         (lose_status, r"status\.json: missing"),
         (lose_provenance, r"provenance\.json: missing"),

@@ -106,7 +106,7 @@ def test_a_run_without_a_name_takes_the_first_free_number(tmp_path, small_config
 
 def test_a_place_that_cannot_hold_runs_is_named(tmp_path, small_config):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageError, match=r"file/deep/run: not a directory"):
+    with pytest.raises(StorageError, match=r"file/deep: not a directory"):
         grokscope.train(small_config(), out=tmp_path / "file" / "deep", name="run")
 
 

@@ -1,25 +1,28 @@
 """When a run memorized and when it grokked (A1)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from grokscope.config import RunConfig, problem_of
 from grokscope.errors import ScienceError
+from grokscope.models import capture
 from grokscope.ops import crossings
-from grokscope.store.results import analysis
+from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run
+from grokscope.typing import Ge, Gt, Le
 
 LEVELS = (0.90, 0.95, 0.99)
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 @analysis(label="Grokking time", source="measures: grokking time")
 def grokking_time(
-    run: Run, *, k: int = 3, memorized: float = 0.99
+    run: Run,
+    *,
+    k: Annotated[int, Ge(1)] = 3,
+    memorized: Annotated[float, Gt(0), Le(1)] = 0.99,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return first, sustained and strict crossings of test accuracy at .90, .95 and .99.
 
@@ -64,14 +67,15 @@ def grokking_time(
 def flops_per_step(config: RunConfig) -> int:
     """Return the FLOPs of the matrix products of one forward and backward pass of a step.
 
-    Counted on the plain network, which computes every example by itself, so the number does not
-    depend on what an implementation shares; elementwise work is not counted.
+    Counted on the plain network, which computes every example by itself from dense inputs (a
+    watched probe sees to that), so the number does not depend on what an implementation shares;
+    elementwise work is not counted.
     """
     problem, _ = problem_of(config, device="cpu")
     n = len(problem.train)
     some = problem.network.prepare(problem.train.inputs[:64], share=False)
     counter = FlopCounterMode(display=False)
-    with counter:
+    with counter, capture(problem.network, "embeddings"):
         logits = problem.network(some)
         loss = problem.objective.task_loss(logits, problem.train.targets[:64])
         torch.autograd.backward(loss)

@@ -1,5 +1,6 @@
 """`grokscope analyze`: an analysis of stored runs."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,8 +26,8 @@ def command(
     from grokscope.errors import ConfigError
     from grokscope.store import open_run
 
-    options = dict(parse_override(text) for text in runs if "=" in text and "/" not in text)
-    paths = [text for text in runs if not ("=" in text and "/" not in text)]
+    paths = [text for text in runs if "=" not in text or Path(text).exists()]
+    options = dict(parse_override(text) for text in runs if text not in paths)
     if not paths:
         raise ConfigError("analyze: name at least one run directory")
     results: dict[str, dict[str, Any]] = {}

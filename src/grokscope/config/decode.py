@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -67,6 +68,15 @@ def decode(
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
 
 
+def _to_json(tree: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(tree, default=str)
+    except (TypeError, ValueError, RecursionError):
+        raise ConfigError(
+            "configuration: keys must be words and nothing may nest forever"
+        ) from None
+
+
 @functools.cache
 def adapter() -> TypeAdapter[RunConfig]:
     """Return the validator of RunConfig, built once from the registries."""
@@ -96,7 +106,7 @@ def merge(tree: Mapping[str, Any], changes: Mapping[str, tuple[Any, str]]) -> di
 
     Setting another `kind` starts that section afresh: the fields of the old kind go.
     """
-    merged = json.loads(json.dumps(tree, default=str))
+    merged = json.loads(_to_json(tree))
     ordered = sorted(changes.items(), key=lambda change: not change[0].endswith("kind"))
     for path, (value, origin) in ordered:
         *parents, last = path.split(".")
@@ -125,7 +135,7 @@ def _descend(here: Any, part: str, path: str, origin: str) -> Any:
 
 
 def _number(here: list[Any], part: str, path: str, origin: str) -> int:
-    if not part.isdigit() or int(part) >= len(here):
+    if not (part.isascii() and part.isdigit()) or int(part) >= len(here):
         raise ConfigError(f"{origin}: {path}: {part!r} is not one of the {len(here)} items")
     return int(part)
 
@@ -159,15 +169,22 @@ def _line(
         field, colon, rest = problem.partition(": ")
         if colon and field.isidentifier():
             path, problem = [*path, field], rest
-    dotted = ".".join(map(str, path))
+    dotted = ".".join(_word(part) for part in path)
     where = ""
+    raw = ".".join(map(str, path))
     for changed, (_, origin) in changes.items():
-        if f"{dotted}.".startswith(f"{changed}.") or f"{changed}.".startswith(f"{dotted}."):
+        if f"{raw}.".startswith(f"{changed}.") or f"{changed}.".startswith(f"{raw}."):
             where = f"{origin}: "
     if not where and document is not None:
         line = document.line(path)
         where = f"{document.origin}:{line}: " if line else f"{document.origin}: "
     return f"{where}{dotted}: {problem}" if dotted else f"{where}{problem}"
+
+
+def _word(part: str | int) -> str:
+    """Return a part of a path as it stands, quoted where it holds more than a word."""
+    text = str(part)
+    return text if re.fullmatch(r"[\w+-]+", text) else repr(text)
 
 
 def _problem(detail: ErrorDetails, path: Sequence[str | int], holder: Any) -> str:
@@ -186,7 +203,7 @@ def _problem(detail: ErrorDetails, path: Sequence[str | int], holder: Any) -> st
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
-        close = nearest(str(given), str(context["expected"]).replace("'", "").split(", "))
+        close = nearest(str(given), re.findall(r"'([^']*)'", str(context["expected"])))
         return f"expected {context['expected']}, got {_shown(given)}{close}"
     message = detail["msg"].replace("Input should be", "expected").replace("Object", "a section")
     return f"{message[0].lower()}{message[1:]}, got {_shown(given)}"

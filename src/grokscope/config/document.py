@@ -32,6 +32,8 @@ class Document:
         try:
             if path.is_dir():
                 raise ConfigError(f"{path}: is a directory, expected a YAML file")
+            if path.exists() and not path.is_file():
+                raise ConfigError(f"{path}: is not a file, expected a YAML file")
             if path.stat().st_size > MAX_BYTES:
                 raise ConfigError(f"{path}: larger than {MAX_BYTES:,} bytes, not a configuration")
             return cls(str(path), path.read_bytes().decode("utf-8"))

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from grokscope.config.schema import RunConfig
 
 LABELS = ("name", "notes", "tags")
+LENGTH = ("steps", "stop")
 
 
 def encode(config: Any) -> dict[str, Any]:
@@ -39,7 +40,12 @@ def to_yaml(config: RunConfig) -> str:
 
 
 def identity(config: RunConfig) -> str:
-    """Return the SHA-256 of everything that decides the numbers: all but name, notes and tags."""
-    tree = {key: value for key, value in encode(config).items() if key not in LABELS}
+    """Return the SHA-256 of everything that decides the numbers at each step.
+
+    Name, notes and tags do not; neither do `steps` and `stop`, which only say how far a run goes:
+    of two runs with one identity the longer one begins like the shorter one.
+    """
+    ignored = LABELS + LENGTH
+    tree = {key: value for key, value in encode(config).items() if key not in ignored}
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

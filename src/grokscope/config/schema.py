@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Union
 
 import torch
-from pydantic import ConfigDict, Discriminator, GetCoreSchemaHandler
+from pydantic import Discriminator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from grokscope._registry import nearest
@@ -16,9 +16,7 @@ from grokscope.objectives import LOSSES, PENALTIES, Loss, Penalty
 from grokscope.objectives.cross_entropy import CrossEntropy
 from grokscope.optim import OPTIMIZERS, Optimizer, Schedule
 from grokscope.tasks import TASKS, Data, Task
-from grokscope.typing import PER_RUN, Ge, Gt, Lt
-
-_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+from grokscope.typing import PER_RUN, STRICT, Ge, Gt, Lt
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class OneOf:
 class Batch:
     """Which training examples a step sees."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     size: Annotated[int, Gt(0)] | None = None
     """Examples a step; null takes the full training set."""
@@ -50,7 +48,7 @@ class Batch:
 class Precision:
     """Number formats, each a treatment of its own."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     parameters: Literal["float32", "float64"] = "float32"
     """Parameters, activations and optimizer state."""
@@ -74,7 +72,7 @@ class Precision:
 class MeasureSchedule:
     """When to measure, and what."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     every: Annotated[int, Gt(0)] = 50
     """Steps between measurements."""
@@ -101,7 +99,7 @@ class MeasureSchedule:
 class CheckpointSchedule:
     """When to save the full state."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     every: Annotated[int, Gt(0)] = 1000
     """Steps between checkpoints."""
@@ -115,7 +113,7 @@ class CheckpointSchedule:
 class RunConfig:
     """Everything that decides what a run computes."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: str = ""
     """Name of the run and of its directory; empty takes the recipe's."""

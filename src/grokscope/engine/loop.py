@@ -28,7 +28,8 @@ def train(
 
     states: where members that go on stand, by number. mapped: `loop` trains the members one after
     another, each exactly as if alone; `batch` advances all in one vmapped step; `auto` loops on a
-    CPU and batches elsewhere. stop_requested is asked at every step boundary.
+    CPU and batches elsewhere; members that stand at different steps are looped.
+    stop_requested is asked at every step boundary.
     Yields each member's measurements and states in order, and one Finished for each.
     Raises ConfigError where the configurations cannot form a cohort.
     """
@@ -36,7 +37,9 @@ def train(
     first = configs[0]
     states = states or {}
     with _numerics(first):
-        if mapped == "batch" or (mapped == "auto" and first.device != "cpu"):
+        begun = {states[i].step if i in states else 0 for i in range(len(configs))}
+        batched = mapped == "batch" or (mapped == "auto" and first.device != "cpu")
+        if batched and len(begun) == 1:
             members = [Member(i, config, states.get(i)) for i, config in enumerate(configs)]
             yield from _advance(members, stop_requested)
             return
@@ -50,11 +53,12 @@ def check_cohort(configs: Sequence[RunConfig]) -> None:
         raise ConfigError("a cohort needs at least one configuration")
     shapes = [_shared_fields(config) for config in configs]
     for number, shape in enumerate(shapes):
-        for path, value in shape.items():
-            if shapes[0].get(path) != value or len(shapes[0]) != len(shape):
+        for path in {**shapes[0], **shape}:
+            here, there = shape.get(path, "nothing"), shapes[0].get(path, "nothing")
+            if here != there:
                 raise ConfigError(
-                    f"{path}: {value!r} in run {number} of the cohort, {shapes[0].get(path)!r} in "
-                    "run 0; only PER_RUN fields (seed, rates, weights, scales) may differ"
+                    f"{path}: {here!r} in run {number} of the cohort, {there!r} in run 0; "
+                    "only PER_RUN fields (seed, rates, weights, scales) may differ"
                 )
 
 
@@ -96,7 +100,6 @@ def _stepper(members: Sequence[Member]) -> Stepper:
 def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> Iterator[Record]:
     """Advance members that stand at one step until each has finished."""
     stepper = _stepper(members)
-    fresh = {member.number: member.step == 0 for member in members}
     clock = time.perf_counter()
     while members:
         values = stepper.compute()
@@ -107,13 +110,13 @@ def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> I
         for number, member in enumerate(members):
             member.seconds += elapsed
             known = stepper.known(number)
-            yield from _observe(member, known, totals[number], fresh[member.number])
+            yield from _observe(member, known, totals[number])
             ended = _ended(member, totals[number])
             if ended or stopping:
                 yield from _end(member, known, totals[number], interrupted=not ended)
             else:
                 active.append(member)
-            fresh[member.number] = True
+            member.observed = False
         if not active:
             return
         stepper.apply()
@@ -124,11 +127,9 @@ def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> I
         members = active
 
 
-def _observe(
-    member: Member, known: Mapping[str, torch.Tensor], value: float, fresh: bool
-) -> Iterator[Record]:
+def _observe(member: Member, known: Mapping[str, torch.Tensor], value: float) -> Iterator[Record]:
     """Measure and save the present step where due; a resumed step was observed already."""
-    if not fresh or not math.isfinite(value):
+    if member.observed or not math.isfinite(value):
         return
     if member.measure_due():
         yield _measured(member, known)

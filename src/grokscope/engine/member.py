@@ -19,7 +19,10 @@ from grokscope.snapshot import Snapshot
 
 @final
 class Member:
-    """The mutable state of one run while it trains."""
+    """The mutable state of one run while it trains.
+
+    observed: whether the present step was measured and saved already, as at a resumed state.
+    """
 
     def __init__(self, number: int, config: RunConfig, state: State | None = None) -> None:
         self.number = number
@@ -33,6 +36,7 @@ class Member:
         self.milestones = Milestones()
         self.step = 0
         self.seconds = 0.0
+        self.observed = state is not None
         if state is None:
             self.optimizer = self.transform.init(self.params)
         else:

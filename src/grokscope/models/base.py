@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from grokscope._registry import Registry
@@ -14,6 +13,7 @@ from grokscope.models.init import Init, draw
 from grokscope.models.probe import Probe, probes
 from grokscope.ops.params import layout_of
 from grokscope.tasks.base import Signature
+from grokscope.typing import STRICT
 
 
 class Network(nn.Module, ABC):
@@ -53,7 +53,7 @@ class Network(nn.Module, ABC):
 class Model(ABC):
     """A frozen keyword-only dataclass whose fields are the configuration of a model."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
 
     @abstractmethod
     def build(self, signature: Signature) -> Network:

@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor
 
 from grokscope.ops.params import Entry
 from grokscope.ops.streams import normals, stream, uniforms
-from grokscope.typing import PER_RUN, Gt
+from grokscope.typing import PER_RUN, STRICT, Gt
 
 
 @dataclass(frozen=True, kw_only=True)
 class Init:
     """How weights and embeddings are drawn. Biases start at 0, gains of norms at 1."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
 
     scheme: Literal["fan_in_normal", "fan_in_uniform", "he_normal", "width_normal"] = (
         "fan_in_normal"

@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import ConfigDict
 from torch import Tensor
 
 from grokscope._registry import Registry
-from grokscope.typing import PER_RUN, Ge, Named
+from grokscope.typing import PER_RUN, STRICT, Ge, Named
 
 
 class Loss(ABC):
     """A frozen keyword-only dataclass whose fields are the configuration of a loss."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
     kind: str
 
     @abstractmethod
@@ -31,7 +30,7 @@ class Loss(ABC):
 class Penalty(ABC):
     """A term added to the loss, times a weight."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
     weight: Annotated[float, Ge(0), PER_RUN] = 0.0
     """Factor on the penalty in the objective."""
 

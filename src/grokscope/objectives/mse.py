@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch.nn.functional as F
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -23,6 +23,6 @@ class MSE(Loss):
         self, logits: Float[Tensor, "n classes"], targets: Int[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
         """Return the squared error of each example."""
-        hot = F.one_hot(targets, logits.shape[-1]).to(logits.dtype)
-        squares = (logits - hot).square()
+        classes = torch.arange(logits.shape[-1], device=logits.device)
+        squares = (logits - (targets.unsqueeze(-1) == classes).to(logits.dtype)).square()
         return squares.mean(-1) if self.over_classes == "mean" else squares.sum(-1)

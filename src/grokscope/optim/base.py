@@ -7,13 +7,12 @@ from functools import partial
 from typing import Annotated, Literal, TypeAlias
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor
 
 from grokscope._registry import Registry
 from grokscope.ops.params import Layout
 from grokscope.optim.schedule import Schedule
-from grokscope.typing import PER_RUN, Ge, Gt, Named
+from grokscope.typing import PER_RUN, STRICT, Ge, Gt, Named
 
 State: TypeAlias = dict[str, Tensor]
 
@@ -74,7 +73,7 @@ def scale_by_rate(lr: float | Tensor, schedule: Schedule) -> Transform:
 class Optimizer(ABC):
     """A frozen keyword-only dataclass whose fields are the configuration of an optimizer."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
     kind: str
 
     @abstractmethod

@@ -4,10 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict
-
 from grokscope.errors import ConfigError
-from grokscope.typing import Ge, Gt, Le
+from grokscope.typing import STRICT, Ge, Gt, Le
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +16,7 @@ class Schedule:
     extending a run does not change what it did before.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
 
     shape: Literal["constant", "cosine"] = "constant"
     """What follows the warm-up."""

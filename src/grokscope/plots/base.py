@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
+import polars as pl
 
 from grokscope._registry import Registry
 from grokscope.store import Run
@@ -20,6 +21,12 @@ class Plot:
     label: str
     caption: str
     order: int
+
+
+def rows(run: Run, *columns: str) -> dict[str, list[float]]:
+    """Return columns of a run's history after step 0; one that was not measured is empty."""
+    history = run.history.filter(pl.col("step") > 0)
+    return {name: history[name].to_list() if name in history else [] for name in columns}
 
 
 PLOTS: Registry[Plot] = Registry("plot", "grokscope.plots")

@@ -1,11 +1,10 @@
 """Every other measured quantity over training, one panel a metric."""
 
 import plotly.graph_objects as go
-import polars as pl
 from plotly.subplots import make_subplots
 
 from grokscope.metrics import METRICS
-from grokscope.plots.base import plot
+from grokscope.plots.base import plot, rows
 from grokscope.plots.style import LIGHT, SERIES, decades, level_axis, template
 from grokscope.store import Run
 
@@ -13,16 +12,16 @@ from grokscope.store import Run
 @plot(label="Measured quantities", order=10, caption="One panel a metric.")
 def measured_quantities(run: Run) -> go.Figure:
     """Draw each metric of the run's configuration against the step, in a panel of its own."""
-    history = run.history.filter(pl.col("step") > 0)
-    shown = [METRICS[name] for name in run.config.measure.metrics if name in history.columns]
+    shown = [METRICS[name] for name in run.config.measure.metrics]
+    curves = rows(run, "step", *(metric.name for metric in shown))
     figure = make_subplots(
         rows=max(len(shown), 1), cols=1, shared_xaxes=True, vertical_spacing=0.05
     )
     for row, metric in enumerate(shown, start=1):
         figure.add_trace(
             go.Scatter(
-                x=history["step"].to_list(),
-                y=history[metric.name].to_list(),
+                x=curves["step"],
+                y=curves[metric.name],
                 name=metric.label,
                 showlegend=False,
                 line={"color": SERIES[2], "width": 2},

@@ -3,10 +3,9 @@
 import math
 
 import plotly.graph_objects as go
-import polars as pl
 from plotly.subplots import make_subplots
 
-from grokscope.plots.base import plot
+from grokscope.plots.base import plot, rows
 from grokscope.plots.style import LIGHT, TEST, TRAIN, decades, level_axis, template
 from grokscope.store import Run
 
@@ -19,14 +18,16 @@ from grokscope.store import Run
 )
 def training_curves(run: Run) -> go.Figure:
     """Draw accuracy and loss on train and test against the step."""
-    history = run.history.filter(pl.col("step") > 0)
+    curves = rows(
+        run, "step", "train_acc", "test_acc", "train_loss", "test_loss", "lookup_baseline"
+    )
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for row, kind in ((1, "acc"), (2, "loss")):
         for side, color in (("train", TRAIN), ("test", TEST)):
             figure.add_trace(
                 go.Scatter(
-                    x=history["step"].to_list(),
-                    y=history[f"{side}_{kind}"].to_list(),
+                    x=curves["step"],
+                    y=curves[f"{side}_{kind}"],
                     name=side,
                     legendgroup=side,
                     showlegend=row == 1,
@@ -36,10 +37,10 @@ def training_curves(run: Run) -> go.Figure:
                 row=row,
                 col=1,
             )
-    _mark_baseline(figure, history)
-    status = run.status
-    _mark_step(figure, status.get("memorized_at"), "memorized", last=history["step"].max())
-    _mark_step(figure, status.get("grokked_at"), "grokked", last=history["step"].max())
+    _mark_baseline(figure, curves["lookup_baseline"])
+    status, last = run.status, max(curves["step"], default=0)
+    _mark_step(figure, status.get("memorized_at"), "memorized", last=last)
+    _mark_step(figure, status.get("grokked_at"), "grokked", last=last)
     figure.update_layout(template=template(LIGHT), height=560)
     figure.update_xaxes(decades("") | {"showticklabels": False}, row=1, col=1)
     figure.update_xaxes(decades(), row=2, col=1)
@@ -48,8 +49,8 @@ def training_curves(run: Run) -> go.Figure:
     return figure
 
 
-def _mark_baseline(figure: go.Figure, history: pl.DataFrame) -> None:
-    level = history["lookup_baseline"][-1] if "lookup_baseline" in history.columns else 0.0
+def _mark_baseline(figure: go.Figure, levels: list[float]) -> None:
+    level = levels[-1] if levels else 0.0
     if level:
         figure.add_hline(
             y=level,
@@ -61,11 +62,11 @@ def _mark_baseline(figure: go.Figure, history: pl.DataFrame) -> None:
         )
 
 
-def _mark_step(figure: go.Figure, step: int | None, label: str, *, last: object) -> None:
+def _mark_step(figure: go.Figure, step: int | None, label: str, *, last: float) -> None:
     """Mark a milestone; its words go to the side on which there is room."""
     if not step:
         return
-    late = isinstance(last, int) and math.log(step) > 0.6 * math.log(max(last, 2))
+    late = math.log(step) > 0.6 * math.log(max(last, 2))
     for row in (1, 2):
         figure.add_vline(x=step, line={"dash": "dash", "width": 1}, row=row, col=1)
     figure.add_annotation(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from grokscope.errors import NoValidStateError
 from grokscope.ops.params import Layout
-from grokscope.store.durable import damage, to_json, write_directory
+from grokscope.store.durable import damage, make_directory, set_aside, to_json, write_directory
 from grokscope.typing import Named
 
 
@@ -61,6 +61,7 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
         "optimizer.safetensors": save(_storable(checkpoint.optimizer)),
         "state.json": to_json({"version": 1, "step": checkpoint.step, **checkpoint.facts}),
     }
+    make_directory(path.parent)
     write_directory(path, files)
 
 
@@ -72,6 +73,8 @@ def read(run: Path, step: int) -> Checkpoint:
         raise NoValidStateError(wrong)
     try:
         facts = json.loads((path / "state.json").read_bytes())
+        if facts["step"] != step:
+            raise NoValidStateError(f"{path}: holds the state of step {facts['step']}")
         return Checkpoint(
             step=int(facts["step"]),
             params=load((path / "model.safetensors").read_bytes()),
@@ -82,24 +85,23 @@ def read(run: Path, step: int) -> Checkpoint:
         raise NoValidStateError(f"{path}: {error}") from None
 
 
-def newest(run: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest valid checkpoint, or None, and what was wrong with newer ones."""
+def newest(run: Path, rows: int | None = None) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest valid checkpoint, or None, and what was wrong with newer ones.
+
+    rows: how many rows of history can be read; a checkpoint that counts more is passed over.
+    """
     problems: list[str] = []
     for step in reversed(steps(run)):
         try:
-            return read(run, step), problems
+            found = read(run, step)
         except NoValidStateError as error:
             problems.append(str(error))
+            continue
+        if rows is None or found.facts["rows"] <= rows:
+            return found, problems
+        lost = f"counts {found.facts['rows']} rows of history, {rows} can be read"
+        problems.append(f"{directory(run, step)}: {lost}")
     return None, problems
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a damaged checkpoint to a free name; nothing is deleted."""
-    number = 0
-    while (target := path.with_name(f"damaged_{path.name}_{number}")).exists():
-        number += 1
-    path.rename(target)
-    return target
 
 
 def _storable(tensors: Named) -> dict[str, Tensor]:

@@ -49,6 +49,25 @@ def write_file(path: Path, content: bytes) -> None:
             raise
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, durably; one that exists is left alone."""
+    with storage(path):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            _sync_directory(folder.parent)
+
+
+def set_aside(path: Path, prefix: str = "damaged") -> Path:
+    """Rename a file or directory to a free name beside it; nothing is deleted."""
+    number = 0
+    while (target := path.with_name(f"{prefix}_{path.name}_{number}")).exists():
+        number += 1
+    with storage(path):
+        path.rename(target)
+    return target
+
+
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a directory of files that appears complete or not at all.
 
@@ -68,7 +87,7 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "exists already", str(path))
             os.rename(temporary, path)
-            _sync_directory(path.parent)
+            _sync_renamed(temporary, path)
         except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -112,6 +131,15 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync_renamed(temporary: Path, path: Path) -> None:
+    """Sync a rename; where that fails, undo it, so that what was not saved is not seen."""
+    try:
+        _sync_directory(path.parent)
+    except OSError:
+        os.rename(path, temporary)
+        raise
 
 
 def _sync_directory(path: Path) -> None:

@@ -1,13 +1,12 @@
 """Histories as CSV and JSON."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from grokscope.errors import ConfigError
-from grokscope.store.durable import write_file
+from grokscope.store.durable import to_json, write_file
 
 
 def export(history: pl.DataFrame, summary: dict[str, Any], path: Path) -> None:
@@ -21,7 +20,7 @@ def export(history: pl.DataFrame, summary: dict[str, Any], path: Path) -> None:
         content = history.write_csv().encode()
     elif path.suffix == ".json":
         columns = history.to_dict(as_series=False)
-        content = json.dumps({"summary": summary, "history": columns}, indent=1).encode()
+        content = to_json({"summary": summary, "history": columns})
     else:
         raise ConfigError(f"{path}: expected a name that ends in .csv or .json")
     write_file(path, content)

@@ -1,7 +1,14 @@
-"""History: Parquet segments with page checksums, a function of the checkpoint they go up to."""
+"""History: Parquet segments, a function of the checkpoint they go up to.
 
+A segment is named after the rows it holds and the hash of its bytes, so damage and gaps are seen
+before anything is parsed. A finished run has one file, `<series>.parquet`, with the hash beside it.
+"""
+
+import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -9,111 +16,186 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grokscope.errors import NoValidStateError
-from grokscope.store.durable import storage, write_file
+from grokscope.store.durable import make_directory, set_aside, storage, write_file
 
 Row = Mapping[str, float]
-SCHEMA = 1
+_NAME = re.compile(r"rows_(\d{9})_(\d{9})_([0-9a-f]{16})\.parquet")
 
 
-def append(folder: Path, rows: Sequence[Row]) -> None:
-    """Write rows, ascending in `step`, as a new closed segment of `folder`."""
+@dataclass(frozen=True)
+class Segment:
+    """Rows start..stop-1 of a series, in one file whose bytes hash to one of `hashes`."""
+
+    path: Path
+    start: int
+    stop: int
+    hashes: tuple[str, ...]
+
+    def content(self) -> bytes:
+        """Return the bytes. Raises NoValidStateError where they do not match the hash."""
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise NoValidStateError(f"{self.path}: {(error.strerror or '').lower()}") from None
+        if not any(_hash(content).startswith(known) for known in self.hashes):
+            raise NoValidStateError(f"{self.path}: does not match its SHA-256")
+        return content
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows. Raises NoValidStateError where they cannot be read."""
+        buffer = pa.BufferReader(self.content())
+        try:
+            table = pq.read_table(buffer, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise NoValidStateError(f"{self.path}: not a Parquet file ({reason})") from None
+        return pl.DataFrame(pl.from_arrow(table))
+
+
+def append(run: Path, series: str, start: int, rows: Sequence[Row]) -> None:
+    """Write rows, the first of which is row `start` of the series, as a new closed segment."""
     if rows:
-        first, last = int(rows[0]["step"]), int(rows[-1]["step"])
-        with storage(folder):
-            folder.mkdir(exist_ok=True)
-        write_file(folder / f"{first:09d}-{last:09d}.parquet", encode(rows))
+        make_directory(run / series)
+        _write_segment(run / series, start, _to_bytes(_table(rows)), len(rows))
 
 
-def encode(rows: Sequence[Row]) -> bytes:
-    """Return rows as Parquet: `step` as int64, then every column in order of appearance."""
-    columns = dict.fromkeys(name for row in rows for name in row)
-    arrays = {
-        name: pa.array(
-            [row.get(name) for row in rows], pa.int64() if name == "step" else pa.float64()
-        )
-        for name in columns
-    }
-    return _to_bytes(pa.table(arrays))
+def read(run: Path, series: str, *, gaps: bool = False) -> pl.DataFrame:
+    """Return all rows of a series in order.
 
-
-def read(run: Path, series: str) -> pl.DataFrame:
-    """Return all rows of a series (`history` or `clock`) in order of step.
-
-    The compact file of a finished run and later segments are joined; a step that two of them hold
-    is the same row. Raises NoValidStateError for a file whose checksums do not hold.
+    Rows that two files hold are the same rows. With `gaps`, files that are damaged or missing are
+    left out; otherwise they raise NoValidStateError.
     """
-    files = _files(run, series)
-    if not files:
-        return pl.DataFrame({"step": pl.Series([], dtype=pl.Int64)})
-    frames = [_frame(path) for path in files]
-    joined = pl.concat(frames, how="diagonal")
-    return joined.unique("step", keep="first", maintain_order=True).sort("step")
+    frames: list[pl.DataFrame] = []
+    next_row = 0
+    for segment in segments(run, series):
+        if segment.start > next_row and not gaps:
+            raise NoValidStateError(
+                f"{run / series}: rows {next_row} to {segment.start - 1} are missing"
+            )
+        try:
+            frame = segment.frame()
+        except NoValidStateError:
+            if not gaps:
+                raise
+            continue
+        stop = segment.start + len(frame)
+        frames.append(frame.slice(max(next_row - segment.start, 0)))
+        next_row = max(next_row, stop)
+    empty = pl.DataFrame({"step": pl.Series([], dtype=pl.Int64)})
+    return pl.concat([empty, *frames], how="diagonal")
+
+
+def readable(run: Path, series: str) -> int:
+    """Return how many rows can be read without a gap."""
+    rows = 0
+    for segment in segments(run, series):
+        if segment.start > rows:
+            break
+        try:
+            rows = max(rows, segment.start + len(segment.frame()))
+        except NoValidStateError:
+            continue
+    return rows
 
 
 def cut(run: Path, series: str, rows: int) -> None:
-    """Keep the first `rows` rows of a series and drop the rest."""
-    frame = read(run, series)
-    if len(frame) <= rows:
+    """Keep the first `rows` rows of a series; damaged files are set aside, never deleted."""
+    for segment in segments(run, series):
+        try:
+            segment.frame()
+        except NoValidStateError:
+            set_aside(segment.path)
+    old = [segment for segment in segments(run, series) if segment.stop > rows]
+    if not old:
         return
-    kept = frame.head(rows)
-    old = _files(run, series)
-    last = int(kept["step"][-1]) if rows else -1
-    folder = run / series
-    with storage(folder):
-        folder.mkdir(exist_ok=True)
-        if rows:
-            first = int(kept["step"][0])
-            target = folder / f"{first:09d}-{last:09d}.parquet"
-            write_file(target, _to_bytes(kept.to_arrow()))
-            old = [path for path in old if path != target]
-        for path in old:
-            path.unlink()
+    kept = read(run, series, gaps=True).head(rows)
+    if rows:
+        make_directory(run / series)
+        new = _write_segment(run / series, 0, _to_bytes(kept.to_arrow()), len(kept))
+        old = [segment for segment in segments(run, series) if segment.path != new]
+    with storage(run / series):
+        for segment in old:
+            segment.path.unlink()
 
 
 def compact(run: Path, series: str) -> None:
     """Join all segments into `<series>.parquet` and remove them."""
-    frame = read(run, series)
+    frame = read(run, series, gaps=series == "clock")
     if not len(frame):
         return
-    write_file(run / f"{series}.parquet", _to_bytes(frame.to_arrow()))
+    target, beside = run / f"{series}.parquet", run / f"{series}.sha256"
+    content = _to_bytes(frame.to_arrow())
+    before = beside.read_text().split() if beside.exists() else []
+    # Both hashes are valid while the file changes, so a crash at any point leaves a valid file.
+    write_file(beside, "\n".join([*before, _hash(content)]).encode())
+    write_file(target, content)
+    write_file(beside, _hash(content).encode())
     folder = run / series
     with storage(folder):
-        for path in sorted(folder.glob("*.parquet")):
+        for path in sorted(folder.glob("rows_*.parquet")):
             path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
 def problems(run: Path, series: str) -> list[str]:
-    """Return one line for each file of a series that cannot be read."""
+    """Return one line for each file of a series that cannot be read, and for gaps."""
     wrong = []
-    for path in _files(run, series):
+    for segment in segments(run, series):
         try:
-            _frame(path)
+            segment.frame()
+        except NoValidStateError as error:
+            wrong.append(str(error))
+    if not wrong:
+        try:
+            read(run, series)
         except NoValidStateError as error:
             wrong.append(str(error))
     return wrong
 
 
-def _files(run: Path, series: str) -> list[Path]:
-    whole = run / f"{series}.parquet"
-    return ([whole] if whole.exists() else []) + sorted((run / series).glob("[0-9]*.parquet"))
+def segments(run: Path, series: str) -> list[Segment]:
+    """Return the files of a series in order of their first row."""
+    found = []
+    whole, beside = run / f"{series}.parquet", run / f"{series}.sha256"
+    if whole.exists():
+        hashes = beside.read_text(errors="replace").split() if beside.exists() else []
+        found.append(Segment(whole, 0, _rows_of(whole), tuple(hashes)))
+    named = [(path, _NAME.fullmatch(path.name)) for path in (run / series).glob("rows_*")]
+    found += [Segment(path, int(m[1]), int(m[2]), (m[3],)) for path, m in named if m]
+    return sorted(found, key=lambda segment: (segment.start, segment.stop))
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _rows_of(path: Path) -> int:
     try:
-        content = pa.BufferReader(path.read_bytes())
-        table = pq.read_table(content, page_checksum_verification=True)
-        frame = pl.DataFrame(pl.from_arrow(table))
-        if "step" not in frame.columns:
-            raise NoValidStateError(f"{path}: has no column step")
-        return frame.with_columns(pl.col("step").cast(pl.Int64))
-    except (OSError, pa.ArrowException, pl.exceptions.PolarsError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise NoValidStateError(f"{path}: not a valid Parquet file ({reason})") from None
+        return int(pq.ParquetFile(path).metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
+def _write_segment(folder: Path, start: int, content: bytes, count: int) -> Path:
+    name = f"rows_{start:09d}_{start + count:09d}_{_hash(content)[:16]}.parquet"
+    write_file(folder / name, content)
+    return folder / name
+
+
+def _table(rows: Sequence[Row]) -> pa.Table:
+    """Return rows as a table: `step` as int64, then every column in order of appearance."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    types = {"step": pa.int64()}
+    return pa.table(
+        {
+            name: pa.array([row.get(name) for row in rows], types.get(name, pa.float64()))
+            for name in columns
+        }
+    )
 
 
 def _to_bytes(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, write_page_checksum=True, compression="zstd")
     return buffer.getvalue()
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grokscope._registry import Registry
-from grokscope.store.durable import damage, to_json, write_directory
+from grokscope.store.durable import damage, make_directory, set_aside, to_json, write_directory
 
 Scalars: TypeAlias = dict[str, Any]
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -58,12 +58,13 @@ def cached(
     """Return the stored result of this provenance (options, step), or make and store it."""
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
     path = run / "results" / name / digest.hexdigest()[:16]
-    if path.exists() and not damage(path):
-        return read(path)
+    if path.exists():
+        if not damage(path):
+            return read(path)
+        set_aside(path)
     scalars, arrays = make()
     result = Result(name, scalars, arrays, dict(provenance))
-    if not path.exists():
-        write(path, result)
+    write(path, result)
     return result
 
 
@@ -75,7 +76,7 @@ def write(path: Path, result: Result) -> None:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **result.arrays)
         files["arrays.npz"] = buffer.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     write_directory(path, files)
 
 
@@ -89,10 +90,16 @@ def read(path: Path) -> Result:
     return Result(content["analysis"], content["scalars"], arrays, content["provenance"])
 
 
+def paths(run: Path) -> list[Path]:
+    """Return the directories of a run's stored results, oldest first."""
+    found = [path for path in (run / "results").glob("*/*/") if path.name.isalnum()]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
 def stored(run: Path) -> dict[str, Result]:
     """Return the newest valid result of each analysis of a run."""
     found: dict[str, Result] = {}
-    for path in sorted((run / "results").glob("*/*/"), key=lambda p: p.stat().st_mtime):
-        if not path.name.startswith(".") and not damage(path):
+    for path in paths(run):
+        if not damage(path):
             found[path.parent.name] = read(path)
     return found

@@ -1,6 +1,5 @@
 """A run on the disk, to be read."""
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from grokscope._registry import nearest
-from grokscope.config import RunConfig, decode, problem_of
+from grokscope.config import RunConfig, decode, identity, problem_of
 from grokscope.config.document import Document
+from grokscope.config.options import decode_options
 from grokscope.errors import ConfigError, NoValidStateError
 from grokscope.snapshot import Snapshot
 from grokscope.store import checkpoint, export, history, results
@@ -54,7 +53,7 @@ class Run:
         A polars frame; `run.history.to_pandas()` is the door to pandas.
         """
         rows = history.read(self.path, "history")
-        clock = history.read(self.path, "clock")
+        clock = history.read(self.path, "clock", gaps=True)
         if "seconds" not in clock.columns:
             return rows
         return rows.join(clock.select("step", "seconds"), on="step", how="left")
@@ -88,13 +87,7 @@ class Run:
     def analyze(self, name: str, **options: Any) -> Result:
         """Return the result of an analysis, from the store where it was made before."""
         function = ANALYSES[name].function
-        known = list(inspect.signature(function).parameters)[1:]
-        for option in options:
-            if option not in known:
-                raise ConfigError(
-                    f"{name}: unknown option {option!r}{nearest(option, known)} "
-                    f"(known: {', '.join(known)})"
-                )
+        options = decode_options(name, function, options)
         provenance = {"options": options, "step": self.status.get("step")}
         return results.cached(self.path, name, provenance, lambda: function(self, **options))
 
@@ -113,11 +106,20 @@ class Run:
 
     def verify(self) -> list[str]:
         """Return one line for each thing wrong with the run; an empty list means sound."""
-        names = [self.path / f for f in ("config.yaml", "provenance.json", "status.json")]
-        wrong = [f"{path}: missing" for path in names if not path.is_file()]
-        wrong += [problem for step in self.steps if (problem := self._damaged(step))]
+        wrong = [problem for step in self.steps if (problem := self._damaged(step))]
         for series in ("history", "clock"):
             wrong += history.problems(self.path, series)
+        wrong += [bad for path in results.paths(self.path) if (bad := damage(path))]
+        for name in ("status.json", "provenance.json"):
+            try:
+                self._json(name)
+            except NoValidStateError as error:
+                wrong.append(str(error))
+        try:
+            if not wrong and self.provenance.get("config_hash") != identity(self.config):
+                wrong.append(f"{self.path / 'config.yaml'}: does not match its hash in provenance")
+        except (NoValidStateError, ConfigError) as error:
+            wrong.append(str(error).splitlines()[0])
         return wrong or self._rows_missing()
 
     def export(self, path: Path) -> None:
@@ -139,6 +141,8 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         try:
             content: dict[str, Any] = json.loads((self.path / name).read_bytes())
+        except FileNotFoundError:
+            raise NoValidStateError(f"{self.path / name}: missing") from None
         except OSError as error:
             raise NoValidStateError(f"{self.path / name}: {error.strerror}") from None
         except ValueError:

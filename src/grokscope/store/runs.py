@@ -26,8 +26,13 @@ class Runs:
     def __len__(self) -> int:
         return len(self.runs)
 
-    def __getitem__(self, number: int) -> Run:
-        return self.runs[number]
+    def __getitem__(self, key: int | str) -> Run:
+        if isinstance(key, int):
+            return self.runs[key]
+        named = [run for run in self.runs if run.name == key]
+        if len(named) != 1:
+            raise ConfigError(f"{len(named)} runs here are named {key!r}")
+        return named[0]
 
     def table(self) -> pl.DataFrame:
         """Return one row a run: summary, then every configuration field by its dotted path.

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from grokscope.config import RunConfig, to_yaml
 from grokscope.errors import ConfigError, NoValidStateError
 from grokscope.store import checkpoint, history
 from grokscope.store.checkpoint import Checkpoint
-from grokscope.store.durable import storage, to_json, write_file
+from grokscope.store.durable import make_directory, set_aside, to_json, write_file
 from grokscope.store.lock import locked
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,127}")
@@ -47,8 +48,8 @@ class Writer:
 
     def flush(self) -> None:
         """Close the rows measured so far into a segment."""
-        history.append(self.path / "history", self._pending)
-        history.append(self.path / "clock", self._clock)
+        history.append(self.path, "history", self._rows, self._pending)
+        history.append(self.path, "clock", self._rows, self._clock)
         self._rows += len(self._pending)
         self._pending, self._clock = [], []
 
@@ -77,15 +78,13 @@ class Writer:
 def create(path: Path, config: RunConfig, provenance: dict[str, Any]) -> Iterator[Writer]:
     """Make a run directory and hold its lock. Raises ConfigError where the path exists."""
     check_name(path.name)
-    with storage(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            path.mkdir()
-        except FileExistsError:
-            raise ConfigError(
-                f"{path}: exists already and is never overwritten; choose another --name, or "
-                f"grokscope resume {path}"
-            ) from None
+    make_directory(path.parent)
+    if os.path.lexists(path):
+        raise ConfigError(
+            f"{path}: exists already and is never overwritten; choose another --name, or "
+            f"grokscope resume {path}"
+        )
+    make_directory(path)
     with locked(path):
         status = {"version": 1, "state": "running", "step": 0, "started": time.time()}
         write_file(path / "config.yaml", to_yaml(config).encode())
@@ -99,23 +98,34 @@ def create(path: Path, config: RunConfig, provenance: dict[str, Any]) -> Iterato
 def reopen(path: Path, config: RunConfig) -> Iterator[tuple[Writer, Checkpoint | None]]:
     """Hold the lock of an existing run and return its newest valid checkpoint.
 
-    Newer damaged checkpoints are set aside and the history is cut back to the checkpoint's own
-    rows. None is returned, and the run starts anew, where no checkpoint was ever written; raises
-    NoValidStateError where there are some and none is valid.
+    Newer checkpoints, damaged or with lost rows of history, are set aside, and the history is cut
+    back to the checkpoint's own rows. None is returned, and the run starts anew, where no
+    checkpoint was ever written; raises NoValidStateError where there are some and none is valid.
     """
     with locked(path):
-        found, wrong = checkpoint.newest(path)
+        found, wrong = checkpoint.newest(path, history.readable(path, "history"))
         if found is None and wrong:
             raise NoValidStateError(f"{path}: no valid checkpoint is left: {wrong[0]}")
         for step in checkpoint.steps(path):
             if found is not None and step > found.step:
-                checkpoint.set_aside(checkpoint.directory(path, step))
+                set_aside(checkpoint.directory(path, step))
         rows = int(found.facts["rows"]) if found is not None else 0
         history.cut(path, "history", rows)
         history.cut(path, "clock", rows)
         if (path / "config.yaml").read_bytes() != to_yaml(config).encode():
             write_file(path / "config.yaml", to_yaml(config).encode())
-        status = json.loads((path / "status.json").read_bytes())
+        status = _status(path)
         writer = Writer(path, rows=rows, status={**status, "state": "running"})
         writer.status()
         yield writer, found
+
+
+def _status(path: Path) -> dict[str, Any]:
+    """Return the status of a run; a damaged file is set aside, for it holds nothing unique."""
+    try:
+        status: dict[str, Any] = json.loads((path / "status.json").read_bytes())
+    except (OSError, ValueError):
+        if (path / "status.json").exists():
+            set_aside(path / "status.json")
+        return {"version": 1}
+    return status

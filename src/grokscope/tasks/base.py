@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
-from pydantic import ConfigDict
 from torch import Tensor
 
 from grokscope._registry import Registry
+from grokscope.typing import STRICT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Dataset:
 class Task(ABC):
     """A frozen keyword-only dataclass whose fields are the configuration of a task."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
     kind: str
 
     @abstractmethod

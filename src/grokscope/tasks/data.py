@@ -6,13 +6,12 @@ from typing import Annotated
 
 import torch
 from jaxtyping import Int
-from pydantic import ConfigDict
 from torch import Tensor
 
 from grokscope.errors import ConfigError
 from grokscope.ops.streams import integers, permutation, stream
 from grokscope.tasks.base import Dataset
-from grokscope.typing import Ge, Gt, Lt
+from grokscope.typing import STRICT, Ge, Gt, Lt
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Split:
 class Data:
     """How examples are split and labeled."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    __pydantic_config__ = STRICT
 
     train_fraction: Annotated[float, Gt(0), Lt(1)] = 0.3
     """Share of the examples in the training set."""
