@@ -115,10 +115,14 @@ def test_what_is_read_is_what_was_appended(tmp_path):
     assert history.problems(tmp_path, "history") == []
 
 
-def test_a_segment_is_named_after_its_rows_and_the_hash_of_its_bytes(tmp_path):
+def test_a_segment_is_named_after_its_rows_and_the_hash_of_both(tmp_path):
     write(tmp_path, GIVEN, 3)
     paths = segments(tmp_path)
-    hashes = [sha256(path.read_bytes()).hexdigest() for path in paths]
+    stated = [b"rows_000000000_000000003", b"rows_000000003_000000005"]
+    hashes = [
+        sha256(rows + path.read_bytes()).hexdigest()
+        for rows, path in zip(stated, paths, strict=True)
+    ]
     assert [path.name for path in paths] == [
         f"rows_000000000_000000003_{hashes[0][:16]}.parquet",
         f"rows_000000003_000000005_{hashes[1][:16]}.parquet",
@@ -463,8 +467,9 @@ def test_what_is_no_parquet_file_is_named(tmp_path, content):
 def test_bytes_that_match_their_hash_but_are_no_parquet_file_are_named(tmp_path):
     write(tmp_path, GIVEN)
     (path,) = segments(tmp_path)
-    digest = sha256(b"rows").hexdigest()[:16]
-    (tmp_path / "history" / f"rows_000000005_000000006_{digest}.parquet").write_bytes(b"rows")
+    rows = "rows_000000005_000000006"
+    digest = sha256(rows.encode() + b"rows").hexdigest()[:16]
+    (tmp_path / "history" / f"{rows}_{digest}.parquet").write_bytes(b"rows")
     with pytest.raises(NoValidStateError, match=rf"{digest}\.parquet: not a Parquet file"):
         history.read(tmp_path, "history")
     assert history.readable(tmp_path, "history") == len(GIVEN)
@@ -490,6 +495,18 @@ def test_swapped_segments_are_noticed(tmp_path, pair):
     assert is_noticed(tmp_path)
     assert len(history.problems(tmp_path, "history")) == 2
     assert history.readable(tmp_path, "history") == pair[0]
+
+
+@pytest.mark.parametrize("cut", [2, 3])
+def test_segments_that_exchanged_the_rows_in_their_names_are_noticed(tmp_path, cut):
+    write(tmp_path, GIVEN[:4], cut)
+    paths = segments(tmp_path)
+    rows, hashes = zip(*(path.name.rsplit("_", 1) for path in paths), strict=True)
+    for path, name, own in zip(paths, reversed(rows), hashes, strict=True):
+        os.rename(path, path.with_name(f"{name}_{own}"))
+    with pytest.raises(NoValidStateError, match="history"):
+        history.read(tmp_path, "history")
+    assert len(history.problems(tmp_path, "history")) > 0
 
 
 def test_compact_files_of_two_runs_that_were_swapped_are_noticed(tmp_path):

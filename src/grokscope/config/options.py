@@ -20,7 +20,9 @@ def decode_options(
     """
     hints = get_type_hints(function, include_extras=True)
     arguments = inspect.signature(function).parameters.values()
-    known = {a.name: (hints.get(a.name, Any), a.default) for a in arguments if a.kind is a.KEYWORD_ONLY}
+    known = {
+        a.name: (hints.get(a.name, Any), a.default) for a in arguments if a.kind is a.KEYWORD_ONLY
+    }
     strange = [option for option in options if option not in known]
     if strange:
         lines = [

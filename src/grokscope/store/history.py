@@ -24,7 +24,10 @@ _NAME = re.compile(r"rows_(\d{9})_(\d{9})_([0-9a-f]{16})\.parquet")
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows start..stop-1 of a series, in one file whose bytes hash to one of `hashes`."""
+    """Rows start..stop-1 of a series, in one file.
+
+    Its bytes, after the row numbers that its name states, hash to one of `hashes`.
+    """
 
     path: Path
     start: int
@@ -37,7 +40,8 @@ class Segment:
             content = self.path.read_bytes()
         except OSError as error:
             raise NoValidStateError(f"{self.path}: {(error.strerror or '').lower()}") from None
-        if not any(_hash(content).startswith(known) for known in self.hashes):
+        found = _hash(_stated(self.path.name) + content)
+        if found not in self.hashes and found[:16] not in self.hashes:
             raise NoValidStateError(f"{self.path}: does not match its SHA-256")
         return content
 
@@ -100,32 +104,28 @@ def readable(run: Path, series: str) -> int:
 
 def cut(run: Path, series: str, rows: int) -> None:
     """Keep the first `rows` rows of a series; damaged files are set aside, never deleted."""
-    for segment in segments(run, series):
-        try:
-            segment.frame()
-        except NoValidStateError:
-            set_aside(segment.path)
-    old = [segment for segment in segments(run, series) if segment.stop > rows]
-    if not old:
-        return
-    kept = read(run, series, gaps=True).head(rows)
-    if rows:
-        make_directory(run / series)
-        new = _write_segment(run / series, 0, _to_bytes(kept.to_arrow()), len(kept))
-        old = [segment for segment in segments(run, series) if segment.path != new]
+    _set_damaged_aside(run, series)
     with storage(run / series):
-        for segment in old:
+        for segment in reversed(segments(run, series)):
+            if segment.stop <= rows:
+                continue
+            if segment.start < rows:
+                make_directory(run / series)
+                kept = segment.frame().head(rows - segment.start)
+                _write_segment(run / series, segment.start, _to_bytes(_arrow(kept)), len(kept))
             segment.path.unlink()
 
 
 def compact(run: Path, series: str) -> None:
     """Join all segments into `<series>.parquet` and remove them."""
+    if series == "clock":
+        _set_damaged_aside(run, series)
     frame = read(run, series, gaps=series == "clock")
     if not len(frame):
         return
     target, beside = run / f"{series}.parquet", run / f"{series}.sha256"
-    content = _to_bytes(frame.to_arrow())
-    before = beside.read_text().split() if beside.exists() else []
+    content = _to_bytes(_arrow(frame))
+    before = _hashes(beside)
     # Both hashes are valid while the file changes, so a crash at any point leaves a valid file.
     write_file(beside, "\n".join([*before, _hash(content)]).encode())
     write_file(target, content)
@@ -136,6 +136,14 @@ def compact(run: Path, series: str) -> None:
             path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _set_damaged_aside(run: Path, series: str) -> None:
+    for segment in segments(run, series):
+        try:
+            segment.frame()
+        except NoValidStateError:
+            set_aside(segment.path)
 
 
 def problems(run: Path, series: str) -> list[str]:
@@ -159,24 +167,36 @@ def segments(run: Path, series: str) -> list[Segment]:
     found = []
     whole, beside = run / f"{series}.parquet", run / f"{series}.sha256"
     if whole.exists():
-        hashes = beside.read_text(errors="replace").split() if beside.exists() else []
-        found.append(Segment(whole, 0, _rows_of(whole), tuple(hashes)))
+        hashes = _hashes(beside)
+        found.append(Segment(whole, 0, _rows_of(whole, hashes), tuple(hashes)))
     named = [(path, _NAME.fullmatch(path.name)) for path in (run / series).glob("rows_*")]
     found += [Segment(path, int(m[1]), int(m[2]), (m[3],)) for path, m in named if m]
     return sorted(found, key=lambda segment: (segment.start, segment.stop))
 
 
-def _rows_of(path: Path) -> int:
+def _rows_of(path: Path, hashes: Sequence[str]) -> int:
     try:
-        return int(pq.ParquetFile(path).metadata.num_rows)
-    except (OSError, pa.ArrowException):
+        return len(Segment(path, 0, 0, tuple(hashes)).frame())
+    except NoValidStateError:
         return 0
 
 
+def _hashes(beside: Path) -> list[str]:
+    """Return the whole hashes in a file, or none where anything else is in it."""
+    text = beside.read_text(errors="replace") if beside.exists() else ""
+    return text.split("\n") if re.fullmatch(r"[0-9a-f]{64}(\n[0-9a-f]{64})*", text) else []
+
+
 def _write_segment(folder: Path, start: int, content: bytes, count: int) -> Path:
-    name = f"rows_{start:09d}_{start + count:09d}_{_hash(content)[:16]}.parquet"
-    write_file(folder / name, content)
-    return folder / name
+    rows = f"rows_{start:09d}_{start + count:09d}"
+    path = folder / f"{rows}_{_hash(_stated(rows) + content)[:16]}.parquet"
+    write_file(path, content)
+    return path
+
+
+def _stated(name: str) -> bytes:
+    """Return the row numbers a file's name states, which its hash covers too."""
+    return name[:24].encode() if name.startswith("rows_") else b""
 
 
 def _table(rows: Sequence[Row]) -> pa.Table:
@@ -189,6 +209,10 @@ def _table(rows: Sequence[Row]) -> pa.Table:
             for name in columns
         }
     )
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    return frame.rechunk().to_arrow()
 
 
 def _to_bytes(table: pa.Table) -> bytes:
