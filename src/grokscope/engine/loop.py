@@ -10,6 +10,7 @@ import torch
 
 from grokscope.config import RunConfig, encode
 from grokscope.engine.member import Member
+from grokscope.engine.memory import keep_freed_memory
 from grokscope.engine.records import Finished, Measured, Record, Saved, State
 from grokscope.engine.steppers import Alone, Stepper, Together, per_run_values
 from grokscope.errors import ConfigError
@@ -34,6 +35,7 @@ def train(
     Raises ConfigError where the configurations cannot form a cohort.
     """
     check_cohort(configs)
+    keep_freed_memory()
     first = configs[0]
     states = states or {}
     with _numerics(first):

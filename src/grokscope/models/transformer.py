@@ -1,8 +1,6 @@
 """The decoder-only transformer: pre-norm, post-norm or none; causal or not; with or without MLP."""
 
-import functools
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -11,13 +9,16 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from grokscope.errors import ConfigError
 from grokscope.models.base import MODELS, Model, Network
 from grokscope.models.init import Init
 from grokscope.models.layers import ACTIVATIONS, Activation, Linear, Table
 from grokscope.models.probe import Probe
-from grokscope.ops.prefixes import Prefixes, Rows, stack, unstack
+from grokscope.ops.mixing import Bags
+from grokscope.ops.prefixes import Prefixes, Rows, stack, take, unstack
+from grokscope.ops.residual import Constant, Mixed, Product, Stream, Term, total
 from grokscope.tasks.base import Signature
 from grokscope.typing import Ge, Gt
 
@@ -73,41 +74,60 @@ class Transformer(Model):
         return _Transformer(self, signature)
 
 
+@dataclass(frozen=True)
+class Sequences:
+    """Prepared inputs: the trie of prefixes, and what the last position mixes where that pays."""
+
+    prefixes: Prefixes
+    bags: Bags | None
+
+
+pytree.register_dataclass(Sequences)
+
+
 class _Transformer(Network):
     def __init__(self, config: Transformer, signature: Signature) -> None:
         super().__init__()
         d = self.width = config.d_model
         self._causal = config.causal
+        self._heads = config.num_heads
         self._classes = signature.num_classes
         self.embed = Table(signature.vocab_size, d)
         self.position = Table(signature.seq_len, d)
         self.embeddings = Probe()
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.num_layers))
-        self.norm = nn.LayerNorm(d) if config.norm == "pre" else nn.Identity()
+        self.norm = nn.LayerNorm(d) if config.norm == "pre" else None
         self.representation = Probe()
         self.unembed = None if config.tied else Linear(d, signature.num_classes, bias=False)
+        self._mixes = config.norm == "none" and config.num_layers == 1
 
-    def prepare(self, inputs: Tensor, *, share: bool = True) -> Prefixes:
+    def prepare(self, inputs: Tensor, *, share: bool = True) -> Sequences:
         """Return the sequences [n, s] with what is shared between them."""
-        return Prefixes.shared(inputs, causal=self._causal) if share else Prefixes.plain(inputs)
+        if not share:
+            return Sequences(Prefixes.plain(inputs), None)
+        prefixes = Prefixes.shared(inputs, causal=self._causal)
+        return Sequences(prefixes, last_bags(prefixes, self._heads) if self._mixes else None)
 
-    def forward(self, prepared: Prefixes) -> Tensor:
+    def forward(self, prepared: Sequences) -> Tensor:
         """Return the logits of the last position, shape [n, classes]."""
-        if self.watched:
-            prepared = prepared.to_plain()
+        if any(probe.watched for name, probe in self.probes.items() if name != "representation"):
+            prepared = Sequences(prepared.prefixes.to_plain(), None)
+        levels = prepared.prefixes.levels
         rows = [
             Rows(self.embed(level.symbols) + self.position.weight[i], level.symbol)
-            for i, level in enumerate(prepared.levels)
+            for i, level in enumerate(levels)
         ]
-        rows = at_probe(self.embeddings, rows)
-        last = len(rows) - 1
+        streams = [Stream.of(row) for row in at_probe(self.embeddings, rows)]
+        last = len(streams) - 1
         for number, block in enumerate(self.blocks):
             everywhere = range(last + 1) if number + 1 < len(self.blocks) else [last]
-            rows = block(rows, prepared, everywhere)
-        answer = rows[-1].at(prepared.levels[last].examples).expand()
-        answer = self.representation(self.norm(answer))
+            streams = block(streams, prepared, everywhere)
         weight = self.embed.weight[: self._classes] if self.unembed is None else self.unembed.weight
-        return F.linear(answer, weight)
+        answer, examples = normed(self.norm, streams[-1]), levels[last].examples
+        if self.representation.watched:
+            shown = self.representation(Rows(answer.dense()).at(examples).expand())
+            return F.linear(shown, weight)
+        return Rows(answer.through(weight)).at(examples).expand()
 
 
 class _Block(nn.Module):
@@ -118,25 +138,33 @@ class _Block(nn.Module):
         d, norm = config.d_model, config.norm
         self._post = norm == "post"
         self.attention = _Attention(config)
-        self.attention_norm = nn.Identity() if norm == "none" else nn.LayerNorm(d)
+        self.attention_norm = None if norm == "none" else nn.LayerNorm(d)
         self.mlp = _MLP(config) if config.d_mlp else None
-        if config.d_mlp:
-            self.mlp_norm = nn.Identity() if norm == "none" else nn.LayerNorm(d)
+        self.mlp_norm = nn.LayerNorm(d) if config.d_mlp and norm != "none" else None
         self.output = Probe()
 
-    def forward(self, rows: list[Rows], prefixes: Prefixes, wanted: Sequence[int]) -> list[Rows]:
+    def forward(
+        self, streams: list[Stream], sequences: Sequences, wanted: Sequence[int]
+    ) -> list[Stream]:
         """Return the residual stream after this block at the wanted positions."""
-        seen = rows if self._post else [row.map(self.attention_norm) for row in rows]
-        attended = self.attention(seen, prefixes, wanted)
-        x = [rows[i].expand() + part for i, part in zip(wanted, attended, strict=True)]
+        seen = [stream.rows() for stream in streams]
+        if not self._post and self.attention_norm is not None:
+            seen = [row.map(self.attention_norm) for row in seen]
+        attended = self.attention(seen, sequences, wanted)
+        x = [streams[i].plus(*terms) for i, terms in zip(wanted, attended, strict=True)]
         if self._post:
-            x = [self.attention_norm(part) for part in x]
+            x = [normed(self.attention_norm, stream) for stream in x]
         if self.mlp is not None:
-            added = self.mlp(x if self._post else [self.mlp_norm(part) for part in x])
-            x = [part + more for part, more in zip(x, added, strict=True)]
+            if self.mlp_norm is not None:
+                x = [Stream.of(stream.rows()) for stream in x]
+            added = self.mlp(x if self._post else [normed(self.mlp_norm, part) for part in x])
+            x = [stream.plus(term) for stream, term in zip(x, added, strict=True)]
             if self._post:
-                x = [self.mlp_norm(part) for part in x]
-        return at_probe(self.output, [Rows(part) for part in x])
+                x = [normed(self.mlp_norm, stream) for stream in x]
+        if self.output.watched:
+            rows = at_probe(self.output, [stream.rows() for stream in x])
+            x = [Stream.of(row) for row in rows]
+        return x
 
 
 class _Attention(nn.Module):
@@ -152,8 +180,11 @@ class _Attention(nn.Module):
         self.output = Linear(d, d, bias=biases)
         self.pattern = Probe()
 
-    def forward(self, rows: list[Rows], prefixes: Prefixes, wanted: Sequence[int]) -> list[Tensor]:
-        """Return the attention output [m, d] at each wanted position."""
+    def forward(
+        self, rows: list[Rows], sequences: Sequences, wanted: Sequence[int]
+    ) -> list[list[Term]]:
+        """Return what attention adds to the residual stream at each wanted position."""
+        prefixes, bags = sequences.prefixes, sequences.bags
         keys = [row.map(lambda x: self._by_head(self.key(x))) for row in rows]
         values = [row.map(lambda x: self._by_head(self.value(x))) for row in rows]
         patterns = []
@@ -162,12 +193,20 @@ class _Attention(nn.Module):
             scores = [dot(query, key) for key in self._visible(keys, prefixes, i)]
             patterns.append(torch.softmax(torch.stack(scores), dim=0))
         patterns = self._at_pattern(patterns, len(rows))
-        mixed = []
+        added: list[list[Term]] = []
         for i, pattern in zip(wanted, patterns, strict=True):
-            visible = self._visible(values, prefixes, i)
-            terms = [w[..., None] * v.expand() for w, v in zip(pattern, visible, strict=False)]
-            mixed.append(self.output(rearrange(total(terms), "m h k -> m (h k)")))
-        return mixed
+            if bags is None:
+                visible = self._visible(values, prefixes, i)
+                terms = [w[..., None] * v.expand() for w, v in zip(pattern, visible, strict=False)]
+                mixed = rearrange(total(terms), "m h k -> m (h k)")
+                added.append([Product(mixed, self.output.weight, self.output.bias)])
+            else:
+                tables = torch.cat([row.values for row in values])
+                weights = rearrange(pattern, "j m h -> m (j h)")
+                added.append([Mixed(weights, tables, self.output.weight, bags)])
+                if self.output.bias is not None:
+                    added[-1].append(Constant(self.output.bias))
+        return added
 
     def _by_head(self, x: Tensor) -> Tensor:
         return rearrange(x, "m (h k) -> m h k", h=self._heads)
@@ -195,10 +234,13 @@ class _MLP(nn.Module):
         self.hidden = Probe()
         self.contract = Linear(config.d_mlp, config.d_model, bias=config.mlp_biases)
 
-    def forward(self, positions: Sequence[Tensor]) -> list[Tensor]:
-        """Return the MLP output [m, d] at each position."""
-        hidden = [Rows(self._activation(self.expand(x))) for x in positions]
-        return [self.contract(row.values) for row in at_probe(self.hidden, hidden)]
+    def forward(self, streams: Sequence[Stream]) -> list[Term]:
+        """Return what the MLP adds to the residual stream at each position."""
+        weight, bias = self.expand.weight, self.expand.bias
+        hidden = [Rows(self._activation(stream.through(weight, bias))) for stream in streams]
+        contract = self.contract
+        rows = at_probe(self.hidden, hidden)
+        return [Product(row.values, contract.weight, contract.bias) for row in rows]
 
 
 def at_probe(probe: Probe, rows: list[Rows]) -> list[Rows]:
@@ -206,9 +248,27 @@ def at_probe(probe: Probe, rows: list[Rows]) -> list[Rows]:
     return unstack(probe(stack(rows))) if probe.watched else rows
 
 
-def total(terms: Sequence[Tensor]) -> Tensor:
-    """Return the sum of at least one tensor."""
-    return functools.reduce(operator.add, terms)
+def normed(norm: nn.Module | None, stream: Stream) -> Stream:
+    """Return the stream after a norm, which needs the sum itself; without a norm, unchanged."""
+    return stream if norm is None else Stream.of(norm(stream.dense()))
+
+
+def last_bags(prefixes: Prefixes, heads: int) -> Bags | None:
+    """Return which distinct rows the last position mixes in the first layer.
+
+    None where the rows of all heads together are more than the mixtures: then mapping the
+    mixtures is the cheaper order.
+    """
+    last = prefixes.levels[-1]
+    sources = []
+    for level, reach in zip(prefixes.levels, (*last.ancestors, None), strict=True):
+        index = take(level.symbol, reach)
+        if index is None:
+            index = torch.arange(len(level.symbols), device=level.symbols.device)
+        sources.append((index, len(level.symbols)))
+    if heads * sum(k for _, k in sources) > len(sources[0][0]):
+        return None
+    return Bags.of(sources, heads)
 
 
 def dot(query: Rows, key: Rows) -> Tensor:
