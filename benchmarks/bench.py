@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from grokscope.config import decode
 from grokscope.engine.member import Member
+from grokscope.engine.memory import keep_freed_memory
 from grokscope.engine.steppers import Alone
 
 RESULTS = Path(__file__).parent / "results"
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    keep_freed_memory()  # as `train` does; the plain side gains from it too
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     known = cases()

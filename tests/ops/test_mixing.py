@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.func import grad, jvp, vmap
 
-from grokscope.ops.mixing import Bags, Group, mix, mix_plainly
+from grokscope.ops.mixing import CHUNK, Bags, mix, mix_plainly
 
 HEADS = 3
 RESULTS = 40
@@ -36,7 +36,11 @@ def by_hand(weights, tables, sources):
     return result
 
 
-@pytest.mark.parametrize("function", [mix, mix_plainly])
+def plainly(weights, tables, bags):
+    return mix_plainly(weights, tables, bags.index)
+
+
+@pytest.mark.parametrize("function", [mix, plainly])
 def test_a_mixture_is_the_weighted_sum_of_its_rows(bags, function):
     found = function(*given(), bags[0])
     torch.testing.assert_close(found, by_hand(*given(), bags[1]), rtol=1e-13, atol=1e-13)
@@ -58,7 +62,7 @@ def test_forward_and_mapped_derivatives_equal_those_of_the_twin(bags):
 
     inputs = (*given(2, runs=(3,)), *given(3, runs=(3,)))
     fast = vmap(lambda *x: products(mix, *x))(*inputs)
-    slow = vmap(lambda *x: products(mix_plainly, *x))(*inputs)
+    slow = vmap(lambda *x: products(plainly, *x))(*inputs)
     for found, expected in zip(fast, slow, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     alone = products(mix, *(x[1] for x in inputs))
@@ -72,16 +76,39 @@ def test_float32_agrees_to_a_millionth(bags):
         return torch.autograd.grad((function(*inputs, bags[0]) ** 2).sum(), inputs)
 
     for found, expected in zip(
-        gradients(mix, torch.float32), gradients(mix_plainly, torch.float64), strict=True
+        gradients(mix, torch.float32), gradients(plainly, torch.float64), strict=True
     ):
         assert (found - expected).norm() <= 1e-6 * expected.norm()
 
 
-def test_groups_hold_every_result_once_and_only_padding_beside():
-    index = torch.tensor([2, 0, 2, 2, 4])
-    group = Group.of(index, 5)
-    assert group.slots.shape == (5, 3)
-    for row in range(5):
-        used = group.slots[row][group.filled[row, :, 0].bool()]
-        assert used.tolist() == (index == row).nonzero().flatten().tolist()
-    assert torch.equal(group.slots.flatten()[group.place], torch.arange(5))
+def test_the_gradient_of_the_weights_alone_or_the_tables_alone_is_the_same(bags):
+    weights, tables = (x.requires_grad_() for x in given())
+    both = torch.autograd.grad((mix(weights, tables, bags[0]) ** 2).sum(), (weights, tables))
+    alone = torch.autograd.grad((mix(weights, tables.detach(), bags[0]) ** 2).sum(), weights)
+    assert torch.equal(alone[0], both[0])
+    alone = torch.autograd.grad((mix(weights.detach(), tables, bags[0]) ** 2).sum(), tables)
+    assert torch.equal(alone[0], both[1])
+
+
+def test_bags_know_every_use_from_both_sides():
+    first, second = torch.tensor([2, 0, 2]), torch.tensor([1, 1, 0])
+    bags = Bags.of([(first, 3), (second, 2)], heads=2)
+    expected = [
+        [2 * r + h for r in (a, 3 + b) for h in (0, 1)] for a, b in zip(first, second, strict=True)
+    ]
+    assert bags.index.tolist() == [[int(x) for x in row] for row in expected]
+    assert bags.owners.tolist() == sorted({row for bag in expected for row in map(int, bag)})
+    stops = [*bags.starts.tolist()[1:], bags.index.numel()]
+    for row, start, stop in zip(bags.owners.tolist(), bags.starts.tolist(), stops, strict=True):
+        uses = (bags.index == row).nonzero().tolist()
+        assert bags.users[start:stop].tolist() == [i for i, _ in uses]
+        assert bags.shares[start:stop].tolist() == [4 * i + s for i, s in uses]
+
+
+def test_a_row_with_many_users_is_cut_into_chunks():
+    bags = Bags.of([(torch.zeros(150, dtype=torch.int64), 2)])
+    assert bags.starts.tolist() == [0, CHUNK, 2 * CHUNK]
+    assert bags.owners.tolist() == [0, 0, 0]
+    weights = torch.rand(150, 1, dtype=torch.float64, requires_grad=True)
+    tables = torch.randn(2, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w, t: mix(w, t, bags), (weights, tables))

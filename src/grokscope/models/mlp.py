@@ -1,11 +1,9 @@
 """The multilayer perceptron on one-hot, embedded or real inputs."""
 
-import functools
 import itertools
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +14,7 @@ from grokscope.models.base import MODELS, Model, Network
 from grokscope.models.init import Init
 from grokscope.models.layers import ACTIVATIONS, Activation, Linear, Table
 from grokscope.models.probe import Probe
+from grokscope.ops.mixing import Bags, mix, mix_plainly
 from grokscope.tasks.base import Signature
 from grokscope.typing import PER_RUN, Ge, Gt
 
@@ -79,14 +78,19 @@ class _MLP(Network):
         multiplier = torch.tensor(config.output_multiplier, dtype=torch.float64)
         self.register_buffer("output_multiplier", multiplier, persistent=False)
 
-    def prepare(self, inputs: Tensor, *, share: bool = True) -> tuple[Tensor, ...]:
-        """Return the column of each factor's symbol in the one-hot input, m tensors [n]."""
-        if not self._factors:
-            return (inputs,)
-        pairs = zip(self._factors, self._offsets, strict=False)
-        return tuple(inputs[:, f.position] - f.start + offset for f, offset in pairs)
+    def prepare(self, inputs: Tensor, *, share: bool = True) -> Tensor | Bags:
+        """Return features [n, f] as they are, and tokens as columns of the one-hot input.
 
-    def forward(self, prepared: Sequence[Tensor]) -> Tensor:
+        The columns are [n, factors], or bags of them where terms are shared.
+        """
+        if not self._factors:
+            return inputs
+        pairs = list(zip(self._factors, self._offsets, strict=False))
+        if share:
+            return Bags.of([(inputs[:, f.position] - f.start, f.size) for f, _ in pairs])
+        return torch.stack([inputs[:, f.position] - f.start + at for f, at in pairs], dim=1)
+
+    def forward(self, prepared: Tensor | Bags) -> Tensor:
         """Return logits [n, classes]."""
         x = self.hidden[0](self._activation(self._first(prepared)))
         for layer, probe in zip(self.rest, self.hidden[1:], strict=True):
@@ -94,7 +98,7 @@ class _MLP(Network):
         logits: Tensor = self.unembed(self.representation(x)) * self.output_multiplier
         return logits
 
-    def _first(self, prepared: Sequence[Tensor]) -> Tensor:
+    def _first(self, prepared: Tensor | Bags) -> Tensor:
         """Return the first pre-activation [n, width].
 
         W₁ applied to concatenated symbols is a sum of one term for each factor, and each term has
@@ -104,23 +108,27 @@ class _MLP(Network):
         if not self._factors or self.embeddings.watched:
             return first.forward(self.embeddings(self._dense(prepared)))
         if self.embed is None:
-            blocks = [first.weight.t().contiguous()] * len(prepared)
+            table = first.weight.t().contiguous()
         else:
-            chunks = first.weight.chunk(len(prepared), dim=1)
-            blocks = [F.linear(self.embed.weight, chunk) for chunk in chunks]
-        terms = [t.index_select(0, column) for t, column in zip(blocks, prepared, strict=True)]
-        summed = functools.reduce(operator.add, terms)
+            rows = self.embed.weight.split([factor.size for factor in self._factors])  # type: ignore[no-untyped-call]
+            chunks = first.weight.chunk(len(rows), dim=1)
+            table = torch.cat([F.linear(row, c) for row, c in zip(rows, chunks, strict=True)])
+        if isinstance(prepared, Bags):
+            summed = mix(table.new_ones(prepared.index.shape), table, prepared)
+        else:
+            summed = mix_plainly(table.new_ones(prepared.shape), table, prepared)
         return summed if first.bias is None else summed + first.bias
 
-    def _dense(self, prepared: Sequence[Tensor]) -> Tensor:
+    def _dense(self, prepared: Tensor | Bags) -> Tensor:
         """Return the input of the first layer for each example, shape [n, inputs]."""
         dtype = self.first.weight.dtype
         if not self._factors:
-            return prepared[0].to(dtype)
+            return cast(Tensor, prepared).to(dtype)
+        columns = prepared.index if isinstance(prepared, Bags) else prepared
         if self.embed is not None:
-            return torch.cat([self.embed(column) for column in prepared], dim=1)
-        hot = [F.one_hot(column, self._offsets[-1]) for column in prepared]
-        return torch.stack(hot).sum(0).to(dtype)
+            return cast(Tensor, self.embed(columns.flatten())).view(len(columns), -1)
+        every = torch.arange(self._offsets[-1], device=columns.device)
+        return (columns.unsqueeze(-1) == every).sum(1).to(dtype)
 
 
 def _offsets(sizes: Sequence[int]) -> list[int]:
