@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test smoke check docs figures clean
+.PHONY: help setup demo test smoke check bench docs figures clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ check: .venv/.dev ## Format, lint, types and the fast tests
 docs: .venv/.docs ## Build the documentation into site/
 	$(BIN)/python docs/generate.py
 	$(BIN)/zensical build --clean
+
+bench: .venv/.dev ## Compare a step with plain eager PyTorch, side by side
+	$(BIN)/python benchmarks/bench.py a b c d
 
 figures: .venv/.docs ## Draw the pictures of README and docs from real runs
 	$(BIN)/python docs/figures.py

@@ -7,6 +7,7 @@ user would meet them.
 
 import contextlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -68,7 +69,7 @@ def main() -> None:
 
 def contents() -> dict[str, str]:
     """Return the text of every generated file by name."""
-    texts = {"recipes.txt": recipe_pages(), "errors.txt": errors()}
+    texts = {"recipes.txt": recipe_pages(), "errors.txt": errors(), "benchmark.txt": benchmark()}
     texts |= {f"show-{kind}.txt": said(f"show {kind}") for kind in (*KINDS, "config")}
     texts |= {f"help-{verb}.txt": said(f"{verb} --help") for verb in VERBS}
     return texts | {"help.txt": said("--help"), "show.txt": said("show")}
@@ -85,6 +86,30 @@ def recipe_pages() -> str:
         where = path.relative_to(ROOT)
         files.append(f'## {name}\n\n```yaml title="{where}"\n--8<-- "{where}"\n```\n')
     return "\n".join([*rows, "", *files])
+
+
+def benchmark() -> str:
+    """Return the newest stored benchmark as a table."""
+    newest = max((ROOT / "benchmarks" / "results").glob("*.json"))
+    stored = json.loads(newest.read_bytes())
+    machine = stored["machine"]
+    rows = [
+        "| case | plain | grokscope | ratio (quartiles) | floor of the products |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for case in stored["cases"].values():
+        low, high = case["ratio_quartiles"]
+        rows.append(
+            f"| {case['label']} | {case['plain_ms']:.1f} ms | {case['fast_ms']:.1f} ms "
+            f"| {case['ratio']:.2f} ({low:.2f} to {high:.2f}) | {case['gemm_floor_ms']:.1f} ms |"
+        )
+    words = (
+        f"Milliseconds a step, medians of {case['blocks']} alternating blocks; "
+        f"{machine['threads']} threads, {machine['processor']} with {machine['capability']} "
+        f"({machine['gemm_gflops']:.0f} GFLOP/s in products, {machine['copy_gbs']:.0f} GB/s in "
+        f"copies), PyTorch {machine['torch']}; `{newest.relative_to(ROOT)}`."
+    )
+    return "\n".join([*rows, "", words, ""])
 
 
 def errors() -> str:
