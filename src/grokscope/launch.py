@@ -96,6 +96,7 @@ def state_of(config: RunConfig, checkpoint: Checkpoint) -> State:
         optimizer=checkpoint.optimizer,
         milestones=Milestones(**checkpoint.facts["milestones"]),
         layout=layout,
+        measured=bool(checkpoint.facts["measured"]),
         seconds=float(checkpoint.facts["seconds"]),
     )
 
@@ -181,6 +182,7 @@ def _checkpoint(state: State) -> Checkpoint:
         optimizer=dict(state.optimizer),
         facts={
             "milestones": dataclasses.asdict(state.milestones),
+            "measured": state.measured,
             "seconds": state.seconds,
         },
     )

@@ -118,7 +118,6 @@ def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> I
                 yield from _end(member, known, totals[number], interrupted=not ended)
             else:
                 active.append(member)
-            member.observed = False
         if not active:
             return
         stepper.apply()
@@ -131,12 +130,12 @@ def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> I
 
 def _observe(member: Member, known: Mapping[str, torch.Tensor], value: float) -> Iterator[Record]:
     """Measure and save the present step where due; a resumed step was observed already."""
-    if member.observed or not math.isfinite(value):
+    if not math.isfinite(value):
         return
-    if member.measure_due():
+    if member.measured_at != member.step and member.measure_due():
         yield _measured(member, known)
-    if member.save_due():
-        yield Saved(member=member.number, state=member.state())
+    if member.saved_at != member.step and member.save_due():
+        yield _saved(member)
 
 
 def _measured(member: Member, known: Mapping[str, torch.Tensor]) -> Measured:
@@ -144,6 +143,7 @@ def _measured(member: Member, known: Mapping[str, torch.Tensor]) -> Measured:
     member.milestones = member.milestones.update(
         member.step, values["train_acc"], values["test_acc"]
     )
+    member.measured_at = member.step
     return Measured(
         member=member.number,
         step=member.step,
@@ -151,6 +151,11 @@ def _measured(member: Member, known: Mapping[str, torch.Tensor]) -> Measured:
         seconds=member.seconds,
         milestones=member.milestones,
     )
+
+
+def _saved(member: Member) -> Saved:
+    member.saved_at = member.step
+    return Saved(member=member.number, state=member.state())
 
 
 def _ended(member: Member, value: float) -> bool:
@@ -169,9 +174,9 @@ def _end(
     """
     diverged = not math.isfinite(value)
     if not diverged:
-        if not member.save_due():
-            yield Saved(member=member.number, state=member.state())
-        if not member.measure_due() and not interrupted:
+        if member.saved_at != member.step:
+            yield _saved(member)
+        if member.measured_at != member.step and not interrupted:
             yield _measured(member, known)
     reason = f"the objective is {value} at step {member.step}" if diverged else ""
     yield Finished(

@@ -21,7 +21,7 @@ from grokscope.snapshot import Snapshot
 class Member:
     """The mutable state of one run while it trains.
 
-    observed: whether the present step was measured and saved already, as at a resumed state.
+    measured_at, saved_at: the last step that was measured and saved, -1 before the first.
     """
 
     def __init__(self, number: int, config: RunConfig, state: State | None = None) -> None:
@@ -36,7 +36,7 @@ class Member:
         self.milestones = Milestones()
         self.step = 0
         self.seconds = 0.0
-        self.observed = state is not None
+        self.measured_at = self.saved_at = -1
         if state is None:
             self.optimizer = self.transform.init(self.params)
         else:
@@ -44,6 +44,8 @@ class Member:
             self.optimizer = {k: v.to(self.params.device) for k, v in state.optimizer.items()}
             self.milestones, self.step = state.milestones, state.step
             self.seconds = state.seconds
+            self.saved_at = state.step
+            self.measured_at = state.step if state.measured else -1
         classes = self.problem.dataset.signature.num_classes
         self.plateau = max(self.problem.baseline, 1 / classes)
 
@@ -88,6 +90,7 @@ class Member:
             optimizer={name: x.clone() for name, x in self.optimizer.items()},
             milestones=self.milestones,
             layout=self.problem.layout,
+            measured=self.measured_at == self.step,
             seconds=self.seconds,
         )
 

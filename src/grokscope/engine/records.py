@@ -16,7 +16,8 @@ class State:
     """All that a run needs to go on: every random stream is a function of seed and step.
 
     params: flat vector, laid out as `layout` says; optimizer: its named tensors; step: updates
-    applied; seconds: training time so far, which is not part of a run's identity.
+    applied; measured: whether this step was measured before it was saved; seconds: training time
+    so far, which is not part of a run's identity.
     """
 
     step: int
@@ -24,6 +25,7 @@ class State:
     optimizer: Named
     milestones: Milestones
     layout: Layout
+    measured: bool
     seconds: float = 0.0
 
 

@@ -134,6 +134,8 @@ class Run:
             return []
         rows = int(checkpoint.read(self.path, self.steps[-1]).facts["rows"])
         found = len(history.read(self.path, "history"))
+        if not history.read(self.path, "history")["step"].diff().drop_nulls().gt(0).all():
+            return [f"{self.path}: the steps of the history are not ascending"]
         if found < rows:
             return [f"{self.path}: history has {found} rows, its last checkpoint counts {rows}"]
         return []
