@@ -116,11 +116,12 @@ def test_an_image_without_its_tools_is_refused_in_one_line(figure, tmp_path, mon
     def fail(self, *args, **options):
         raise RuntimeError("Kaleido requires Google Chrome\n\nto be installed")
 
+    module = importlib.import_module("grokscope.plots.files")
     monkeypatch.setattr(go.Figure, "write_image", fail)
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
     with pytest.raises(ConfigError, match="images need an installed Chrome or Chromium") as error:
         save(figure, tmp_path / f"a{ending}")
     assert len(str(error.value).splitlines()) == 1
-    module = importlib.import_module("grokscope.plots.files")
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"images need kaleido: pip install"):
         save(figure, tmp_path / f"a{ending}")

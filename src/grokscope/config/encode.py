@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from grokscope.config.schema import RunConfig
 
@@ -28,6 +30,19 @@ def _kind_first(value: Any) -> Any:
     return value
 
 
+class _Representer(SafeRepresenter):
+    """Writes text that holds more than printable characters in double quotes, with escapes."""
+
+    def represent_text(self, text: str) -> ScalarNode:
+        """Return the node of a text."""
+        plain = text.isprintable() and not text.startswith("?")
+        style = None if plain else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Representer.add_representer(str, _Representer.represent_text)
+
+
 def to_yaml(config: RunConfig) -> str:
     """Return the configuration as YAML 1.2; decoding it gives the same configuration."""
     stream = io.StringIO()
@@ -35,6 +50,7 @@ def to_yaml(config: RunConfig) -> str:
     writer.default_flow_style = None
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     writer.width = 100
+    writer.Representer = _Representer
     writer.dump(encode(config), stream)
     return stream.getvalue()
 
