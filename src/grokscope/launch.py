@@ -10,11 +10,12 @@ from grokscope.config import RunConfig, decode, encode, load
 from grokscope.config.decode import merge, parse_override
 from grokscope.engine import Finished, Measured, Milestones, Record, Saved, State
 from grokscope.engine import train as records_of
+from grokscope.engine.diagnosis import ADVICE
 from grokscope.engine.member import Member
 from grokscope.errors import ConfigError, DivergedError, GrokscopeError
 from grokscope.store import Run, Writer, create, open_run, reopen
 from grokscope.store.checkpoint import Checkpoint
-from grokscope.store.provenance import provenance
+from grokscope.store.provenance import drift, provenance
 from grokscope.store.writer import check_name
 
 Observer = Callable[[Record], None]
@@ -55,18 +56,29 @@ def resume(
     run: Run | str | Path,
     overrides: Sequence[str] = (),
     *,
+    allow_drift: bool = False,
     observer: Observer = lambda record: None,
     stop_requested: Stop = lambda: False,
 ) -> Run:
     """Go on with a run from its newest valid checkpoint, as if it had never stopped.
 
     overrides: `steps=N` or `steps=+N` to train longer; a run that had ended by grokking then goes
-    on to its last step. Raises ConfigError for any other change.
+    on to its last step. Raises ConfigError for any other change, also of what decides the bits:
+    code, data, PyTorch, device, threads. allow_drift goes on all the same and records what changed.
     """
     run = open_run(run) if not isinstance(run, Run) else run
     config = extend(run, overrides)
+    facts = provenance(config, Member(0, config).problem.split.hash)
+    changes = drift(run.provenance, facts)
+    if changes and not allow_drift:
+        raise ConfigError(
+            f"{run.path}: would not go on to the same bits: {'; '.join(changes)}; undo the change, "
+            "or go on with --allow-drift, which is recorded"
+        )
     with reopen(run.path, config) as (writer, checkpoint):
         state = None if checkpoint is None else state_of(config, checkpoint)
+        if changes:
+            writer.drifted(facts, changes, 0 if state is None else state.step)
         return _write(config, writer, state, observer, stop_requested)
 
 
@@ -131,15 +143,17 @@ def _write(
 ) -> Run:
     states = {} if state is None else {0: state}
     last: dict[str, float] = {}
+    missing: dict[str, str] = {}
     try:
         for record in records_of([config], states=states, stop_requested=stop_requested):
             if isinstance(record, Measured):
                 last = dict(record.values)
                 writer.measured(record.step, last, record.seconds)
+                missing |= record.missing
             elif isinstance(record, Saved):
                 writer.saved(_checkpoint(record.state))
             else:
-                _finish(writer, record, last)
+                _finish(writer, record, last, missing)
                 finished = record
             observer(record)
     except BaseException:
@@ -149,8 +163,12 @@ def _write(
     return _done(writer.path, finished)
 
 
-def _finish(writer: Writer, record: Finished, last: Mapping[str, float]) -> None:
+def _finish(
+    writer: Writer, record: Finished, last: Mapping[str, float], missing: Mapping[str, str]
+) -> None:
     milestones = record.milestones
+    if record.diagnosis:
+        writer.diagnosed(record.diagnosis)
     writer.finish(
         compact=not record.interrupted,
         state="interrupted" if record.interrupted else "finished",
@@ -161,6 +179,7 @@ def _finish(writer: Writer, record: Finished, last: Mapping[str, float]) -> None
         seconds=record.seconds,
         reason=record.reason,
         last=dict(last),
+        missing=dict(missing),
     )
 
 
@@ -168,7 +187,8 @@ def _done(path: Path, record: Finished) -> Run:
     run = open_run(path)
     if record.outcome == "diverged":
         raise DivergedError(
-            f"{path}: {record.reason}; try a smaller optimizer.lr or optimizer.clip_norm=1"
+            f"{path}: {record.reason}, first in {record.diagnosis['first_bad']}; "
+            f"{ADVICE[0]} or {ADVICE[1]}; see diagnosis.json there"
         )
     if not record.interrupted:
         run.analyze("grokking_time")

@@ -114,7 +114,7 @@ def test_a_diverged_run_is_exit_code_4_and_may_be_looked_at(command, tmp_path, s
     assert (ending.code, ending.out) == (4, "")
     last = ending.err.splitlines()[-1]
     assert last.startswith(f"grokscope: {tmp_path / 'quick'}: the objective is ")
-    assert "try a smaller optimizer.lr" in last
+    assert "take a smaller optimizer.lr" in last
     assert command("verify", tmp_path / "quick").code == 0
     assert command("report", tmp_path / "quick").code == 0
     assert command("analyze", "grokking_time", tmp_path / "quick").code == 0

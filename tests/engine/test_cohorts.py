@@ -160,10 +160,10 @@ def pretend_to_grok(monkeypatch, since):
     true = Member.measure
 
     def measure(self, given):
-        values = true(self, given)
+        values, missing = true(self, given)
         begun = since.get(key_of(self.config))
         values["test_acc"] = float(begun is not None and self.step >= begun)
-        return values
+        return values, missing
 
     monkeypatch.setattr(Member, "measure", measure)
 

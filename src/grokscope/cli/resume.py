@@ -13,6 +13,9 @@ def command(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[steps=N|steps=+N]", help="Train longer.")
     ] = None,
+    allow_drift: Annotated[
+        bool, typer.Option("--allow-drift", help="Go on under other conditions; recorded.")
+    ] = False,
     report: Report = True,
     json: Json = False,
 ) -> None:
@@ -32,5 +35,11 @@ def command(
     reached = {name for name in ("memorized", "grokked") if found.status.get(f"{name}_at")}
     with stopping() as stop:
         with watching(found.name, start, config.steps, metrics, reached) as observer:
-            done = launch.resume(found, overrides or [], observer=observer, stop_requested=stop)
+            done = launch.resume(
+                found,
+                overrides or [],
+                allow_drift=allow_drift,
+                observer=observer,
+                stop_requested=stop,
+            )
         finish(done, stop.code, report=report, json=json)

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from grokscope.config import RunConfig, encode
+from grokscope.engine.diagnosis import diagnose
 from grokscope.engine.member import Member
 from grokscope.engine.memory import keep_freed_memory
 from grokscope.engine.records import Finished, Measured, Record, Saved, State
@@ -139,7 +140,7 @@ def _observe(member: Member, known: Mapping[str, torch.Tensor], value: float) ->
 
 
 def _measured(member: Member, known: Mapping[str, torch.Tensor]) -> Measured:
-    values = member.measure(known)
+    values, missing = member.measure(known)
     member.milestones = member.milestones.update(
         member.step, values["train_acc"], values["test_acc"]
     )
@@ -150,6 +151,7 @@ def _measured(member: Member, known: Mapping[str, torch.Tensor]) -> Measured:
         values=values,
         seconds=member.seconds,
         milestones=member.milestones,
+        missing=missing,
     )
 
 
@@ -178,6 +180,7 @@ def _end(
             yield _saved(member)
         if member.measured_at != member.step and not interrupted:
             yield _measured(member, known)
+    diagnosis = diagnose(member, known, value) if diverged else {}
     reason = f"the objective is {value} at step {member.step}" if diverged else ""
     yield Finished(
         member=member.number,
@@ -187,4 +190,5 @@ def _end(
         seconds=member.seconds,
         interrupted=interrupted,
         reason=reason,
+        diagnosis=diagnosis,
     )

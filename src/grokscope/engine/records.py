@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -31,13 +31,14 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Metrics of one member of a cohort at one step."""
+    """Metrics of one member of a cohort at one step; missing: why a metric has no value."""
 
     member: int
     step: int
     values: Mapping[str, float]
     seconds: float
     milestones: Milestones
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,11 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """The last record of a member. `interrupted` runs were asked to stop and can be resumed."""
+    """The last record of a member.
+
+    `interrupted` runs were asked to stop and can be resumed; `diagnosis` says what is known of a
+    diverged one.
+    """
 
     member: int
     step: int
@@ -64,7 +69,7 @@ class Finished:
     seconds: float
     interrupted: bool = False
     reason: str = ""
-    values: Mapping[str, float] = field(default_factory=dict)
+    diagnosis: Mapping[str, Any] = field(default_factory=dict)
 
 
 Record: TypeAlias = Measured | Saved | Finished

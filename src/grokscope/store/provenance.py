@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -31,3 +32,15 @@ def provenance(config: RunConfig, split_hash: str) -> dict[str, Any]:
 
 def _device(name: str) -> str:
     return torch.cuda.get_device_name() if name == "cuda" else name
+
+
+def drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what decides a run's bits and is no longer as it was: `threads was 2, is 1`."""
+    names = ("config_hash", "split_hash", "device", "threads", "cpu_capability", "platform")
+    pairs = [(name, old.get(name), new.get(name)) for name in names]
+    packages = old.get("packages", {})
+    pairs += [
+        (name, packages.get(name), new["packages"][name])
+        for name in ("grokscope", "torch", "numpy")
+    ]
+    return [f"{name} was {was}, is {now}" for name, was, now in pairs if was != now]

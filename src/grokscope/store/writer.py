@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -64,6 +64,18 @@ class Writer:
         """Change the status file."""
         self._status = {**self._status, **changes, "updated": time.time()}
         write_file(self.path / "status.json", to_json(self._status))
+
+    def diagnosed(self, diagnosis: Mapping[str, Any]) -> None:
+        """Write what is known of a diverged run, with its last hundred rows."""
+        self.flush()
+        rows = history.read(self.path, "history").tail(100).to_dicts()
+        write_file(self.path / "diagnosis.json", to_json({**diagnosis, "last_rows": rows}))
+
+    def drifted(self, facts: Mapping[str, Any], changes: Sequence[str], step: int) -> None:
+        """Record in the provenance that the run goes on from `step` under other conditions."""
+        old = json.loads((self.path / "provenance.json").read_bytes())
+        told = [*old.get("drift", []), {"step": step, "changes": list(changes)}]
+        write_file(self.path / "provenance.json", to_json({**facts, "drift": told}))
 
     def finish(self, *, compact: bool, **changes: Any) -> None:
         """Flush, join the history into one file if the run is done, and write the last status."""
