@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar, cast
@@ -51,7 +52,14 @@ class Registry(Mapping[str, T], Generic[T]):
         for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
             importlib.import_module(f"{self._package}.{module}")
         for point in entry_points(group=f"grokscope.{self.kind}"):
-            point.load()
+            try:
+                point.load()
+            except Exception as error:
+                warnings.warn(
+                    f"entry point {point.name!r} of grokscope.{self.kind}: cannot load "
+                    f"{point.value}: {error}",
+                    stacklevel=2,
+                )
 
     def __getitem__(self, name: str) -> T:
         self._load()

@@ -15,6 +15,7 @@ from grokscope.engine.member import Member
 from grokscope.errors import ConfigError, DivergedError, GrokscopeError
 from grokscope.store import Run, Writer, create, open_run, reopen
 from grokscope.store.checkpoint import Checkpoint
+from grokscope.store.lock import locked
 from grokscope.store.provenance import drift, provenance
 from grokscope.store.writer import check_name
 
@@ -63,11 +64,16 @@ def resume(
     """Go on with a run from its newest valid checkpoint, as if it had never stopped.
 
     overrides: `steps=N` or `steps=+N` to train longer; a run that had ended by grokking then goes
-    on to its last step. Raises ConfigError for any other change, also of what decides the bits:
-    code, data, PyTorch, device, threads. allow_drift goes on all the same and records what changed.
+    on to its last step (`stop` becomes `never`). A sound run with nothing left to do is returned
+    untouched. Raises ConfigError for any other change, also of what decides the bits: code, data,
+    PyTorch, device, threads; allow_drift goes on all the same and records what changed.
     """
     run = open_run(run) if not isinstance(run, Run) else run
     config = extend(run, overrides)
+    with locked(run.path):
+        finished = run.status.get("state") == "finished" and config == run.config
+        if finished and not run.verify():
+            return run
     facts = provenance(config, Member(0, config).problem.split.hash)
     changes = drift(run.provenance, facts)
     if changes and not allow_drift:
@@ -142,7 +148,7 @@ def _write(
     stop_requested: Stop,
 ) -> Run:
     states = {} if state is None else {0: state}
-    last: dict[str, float] = {}
+    last = {} if state is None else open_run(writer.path).last
     missing: dict[str, str] = {}
     try:
         for record in records_of([config], states=states, stop_requested=stop_requested):

@@ -179,7 +179,7 @@ def test_every_part_is_shown_and_explained(command, kind, known):
 def test_a_field_is_explained_with_its_default(command):
     ending = command("show", "task", "modular", "--json")
     fields = only_object(ending.out)
-    assert fields["p"] == "The modulus; it need not be prime. (default 113)"
+    assert fields["p"] == "The modulus; it need not be prime. [>= 2, <= 4096] (default 113)"
     assert all(words for name, words in fields.items() if name != "kind")
     assert "(default 10000)" in only_object(command("show", "config", "--json").out)["steps"]
 

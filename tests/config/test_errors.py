@@ -64,7 +64,11 @@ def test_an_unknown_nested_key_names_line_and_nearest(document, small, old, new,
             ":3: optimizer.betas.1: required, but missing",
         ),
         ("kind: adamw", "kind: adamw, lr: 0", ":3: optimizer.lr: expected greater than 0, got 0"),
-        ("{kind: mlp, width: 8}", "mlp", ':2: model: expected an object, got "mlp"'),
+        (
+            "{kind: mlp, width: 8}",
+            "mlp",
+            ":2: model: expected a section; did you mean model.kind=mlp?",
+        ),
         ("{kind: mlp, width: 8}", "null", ":2: model: expected an object, got null"),
         (
             "{kind: mlp, width: 8}",

@@ -67,3 +67,10 @@ def test_a_file_without_a_name_lends_its_own(document, small):
     assert load(document(small, "p17.yaml"), environment={}).name == "p17"
     assert load(document("name: mine\n" + small), environment={}).name == "mine"
     assert load("quick", environment={}).name == "quick"
+
+
+def test_notes_of_a_recipe_stay_only_while_they_are_true():
+    own = load("quick", environment={}).notes
+    assert load("quick", ["seed=3", "threads=2"], environment={}).notes == own
+    changed = load("quick", ["optimizer.weight_decay=0"], environment={}).notes
+    assert changed == "quick with optimizer.weight_decay=0."

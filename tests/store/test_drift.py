@@ -81,3 +81,20 @@ def test_a_metric_that_fails_is_missing_with_its_reason_and_training_goes_on(
     for file in ("model.safetensors", "optimizer.safetensors"):
         at = f"checkpoints/step_000000020/{file}"
         assert (found.path / at).read_bytes() == (run.path / at).read_bytes()
+
+
+def test_resuming_a_run_with_nothing_left_to_do_touches_nothing(run):
+    before = {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
+    again = grokscope.resume(run)
+    assert again.status["last"] == run.status["last"] != {}
+    assert {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()} == before
+
+
+def test_a_finished_run_with_a_damaged_checkpoint_is_mended_and_keeps_its_last_values(run):
+    model = run.path / "checkpoints" / "step_000000020" / "model.safetensors"
+    sound, last = model.read_bytes(), run.status["last"]
+    model.write_bytes(sound[:-1] + b"x")
+    mended = grokscope.resume(run)
+    assert model.read_bytes() == sound
+    assert mended.status["last"] == last
+    assert mended.verify() == []

@@ -136,7 +136,7 @@ def test_a_full_disk_stops_the_run_and_spares_what_was_saved(tmp_path, small_con
 def test_a_diverged_run_is_kept_with_its_reason(tmp_path, small_config):
     config = small_config("optimizer.lr=1e30")
     with pytest.raises(
-        DivergedError, match=r"run: the objective is \S+ at step \d+; try a smaller"
+        DivergedError, match=r"run: the objective is \S+ at step \d+, first in .*; take a smaller"
     ):
         grokscope.train(config, out=tmp_path, name="run")
     run = grokscope.open(tmp_path / "run")

@@ -49,12 +49,14 @@ class Lines:
 
 
 def news(record: "Measured", told: set[str]) -> list[str]:
-    """Return a line for each milestone reached and not yet told; they are then counted as told."""
+    """Return a line for each milestone or failing metric not yet told; they then count as told."""
     reached = record.milestones
     steps = {"memorized": reached.memorized_at, "grokked": reached.grokked_at}
     fresh = {name: step for name, step in steps.items() if step is not None and name not in told}
-    told.update(fresh)
-    return [f"{name} at step {step:,}" for name, step in fresh.items()]
+    broken = {name: why for name, why in record.missing.items() if name not in told}
+    told.update(fresh, broken)
+    lines = [f"{name} at step {step:,}" for name, step in fresh.items()]
+    return lines + [f"metric {name} is missing: {why}" for name, why in broken.items()]
 
 
 def line(record: "Measured", metrics: tuple[str, ...]) -> str:

@@ -13,7 +13,10 @@ PARTS = ("task", "model", "loss", "penalty", "optimizer")
 
 def command(
     kind: Annotated[str | None, typer.Argument(help="What to list, such as task.")] = None,
-    name: Annotated[str | None, typer.Argument(help="Which of them to explain.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Which of them to explain; for config a section, such as data."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show recipes, tasks, models, losses, optimizers, metrics, analyses, fields, the schema.
@@ -27,7 +30,7 @@ def command(
 
     views: dict[str, Callable[[str | None], Any]] = {
         "recipe": _recipes,
-        "config": lambda name: _fields("RunConfig"),
+        "config": _config,
         **{part: lambda name, part=part: _parts(part, name) for part in PARTS},  # type: ignore[misc]
         "metric": lambda name: _functions("metric", name),
         "analysis": lambda name: _functions("analysis", name),
@@ -118,6 +121,24 @@ def _schema() -> dict[str, Any]:
     return schema_json()
 
 
+def _config(name: str | None) -> dict[str, str]:
+    """Return the fields of the configuration, or of one of its plain sections such as `data`."""
+    from grokscope._registry import nearest
+    from grokscope.errors import ConfigError
+
+    if name is None:
+        return _fields("RunConfig")
+    sections = {
+        key: str(field["$ref"]).rpartition("/")[2]
+        for key, field in _schema()["properties"].items()
+        if "$ref" in field
+    } | {"init": "Init"}
+    if name not in sections:
+        known = ", ".join(sections)
+        raise ConfigError(f"config: no section {name!r}{nearest(name, list(sections))} ({known})")
+    return _fields(sections[name])
+
+
 def _fields(definition: str) -> dict[str, str]:
     """Return each field of a configuration class with its default and meaning."""
     import json as json_
@@ -128,8 +149,25 @@ def _fields(definition: str) -> dict[str, str]:
     for key, field in part["properties"].items():
         default = f"(default {json_.dumps(field['default'])})" if "default" in field else ""
         words = " ".join(str(field.get("description", "")).split())
-        shown[key] = f"{words} {default}".strip()
+        shown[key] = " ".join(part for part in (words, _choices(field), default) if part)
     return shown
+
+
+def _choices(field: Mapping[str, Any]) -> str:
+    """Return the allowed values of a field, where they can be listed or bounded."""
+    for option in (field, field.get("items", {}), *field.get("anyOf", [])):
+        if "enum" in option:
+            return f"[{' | '.join(map(str, option['enum']))}]"
+        bounds = {
+            "minimum": ">=",
+            "exclusiveMinimum": ">",
+            "maximum": "<=",
+            "exclusiveMaximum": "<",
+        }
+        told = [f"{sign} {option[key]:g}" for key, sign in bounds.items() if key in option]
+        if told:
+            return f"[{', '.join(told)}]"
+    return ""
 
 
 def _table(content: Mapping[str, Any]) -> None:

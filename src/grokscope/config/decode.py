@@ -18,6 +18,8 @@ from grokscope.config.schema import OneOf, RunConfig
 from grokscope.errors import ConfigError
 
 PREFIX = "GROKSCOPE_"
+# Changes after which a recipe's own notes are still true.
+_HARMLESS = ("name", "notes", "tags", "seed", "threads", "device", "measure", "checkpoint")
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -44,6 +46,9 @@ def load(
         tree["name"] = Path(document.origin).stem
     changes = environment_overrides(os.environ if environment is None else environment)
     changes |= {path: (value, "command line") for path, value in map(parse_override, overrides)}
+    if any(path.partition(".")[0] not in _HARMLESS for path in changes):
+        told = ", ".join(f"{path}={value}" for path, (value, _) in changes.items())
+        tree["notes"] = f"{tree['name']} with {told}."
     return decode(merge(tree, changes), document=document, changes=changes)
 
 
@@ -175,6 +180,10 @@ def _line(
     for changed, (_, origin) in changes.items():
         if f"{raw}.".startswith(f"{changed}.") or f"{changed}.".startswith(f"{raw}."):
             where = f"{origin}: "
+    if not where and detail["type"] == "value_error":  # fields at odds: blame the changed one
+        section = raw.rpartition(".")[0]
+        origins = [o for p, (_, o) in changes.items() if p.rpartition(".")[0] == section]
+        where = f"{origins[0]}: " if origins else ""
     if not where and document is not None:
         line = document.line(path)
         where = f"{document.origin}:{line}: " if line else f"{document.origin}: "
@@ -205,6 +214,8 @@ def _problem(detail: ErrorDetails, path: Sequence[str | int], holder: Any) -> st
     if kind == "literal_error":
         close = nearest(str(given), re.findall(r"'([^']*)'", str(context["expected"])))
         return f"expected {context['expected']}, got {_shown(given)}{close}"
+    if isinstance(given, str) and given in _kinds(holder):
+        return f"expected a section; did you mean {path[-1]}.kind={given}?"
     message = detail["msg"].replace("Input should be", "expected").replace("Object", "a section")
     return f"{message[0].lower()}{message[1:]}, got {_shown(given)}"
 

@@ -90,7 +90,7 @@ class Member:
         for part in self.metrics[1:]:
             try:
                 found = measure(snapshot, [part])
-            except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
+            except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
                 missing[part.name] = " ".join(f"{type(error).__name__}: {error}".split())[:200]
                 continue
             clash = sorted(set(found) & set(values))

@@ -17,7 +17,7 @@ from grokscope.store.durable import write_file
 from grokscope.store.results import Result
 
 SENTENCES = {
-    "grokked": "It memorized its training set and, long after, generalized.",
+    "grokked": "It generalized.",
     "memorized": "It memorized its training set and has not generalized.",
     "unfinished": "It has not memorized its training set.",
     "diverged": "Its loss stopped being a finite number.",
@@ -43,7 +43,7 @@ def render(run: Run) -> str:
     page: str = _template().render(
         run=run,
         status=run.status,
-        sentence=SENTENCES[run.outcome],
+        sentence=_sentence(run),
         tiles=_tiles(run),
         figures=figures,
         crossings=_crossings(results["grokking_time"]) if "grokking_time" in results else [],
@@ -58,6 +58,14 @@ def render(run: Run) -> str:
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself
     )
     return page
+
+
+def _sentence(run: Run) -> str:
+    memorized, grokked = run.status.get("memorized_at"), run.status.get("grokked_at")
+    if run.outcome == "grokked" and memorized is not None and grokked is not None:
+        later = "at once" if grokked <= memorized else f"{grokked - memorized:,} steps later"
+        return f"It memorized its training set by step {memorized:,} and generalized {later}."
+    return SENTENCES[run.outcome]
 
 
 def _figure(part: Plot, run: Run) -> dict[str, Any]:

@@ -59,6 +59,12 @@ class Run:
         return rows.join(clock.select("step", "seconds"), on="step", how="left")
 
     @property
+    def last(self) -> dict[str, float]:
+        """The last row of the history without its step; empty before the first measurement."""
+        rows = history.read(self.path, "history").tail(1).drop("step").to_dicts()
+        return rows[0] if rows else {}
+
+    @property
     def steps(self) -> list[int]:
         """The steps at which a checkpoint was saved."""
         return checkpoint.steps(self.path)
