@@ -1,6 +1,8 @@
 """What holds for every test: checked shapes, one thread, and no settings from outside."""
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -31,3 +33,51 @@ torch.set_num_threads(1)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("GROKSCOPE_")]:
         monkeypatch.delenv(name)
+
+
+SMALL = ["task.p=5", "model.width=6", "data.train_fraction=0.5", "stop=never", "steps=30"]
+
+
+def with_marks(run, name, memorized_at, grokked_at):
+    """Return a copy of a run that says it memorized and grokked at these steps."""
+    import grokscope
+
+    path = run.path.with_name(name)
+    shutil.copytree(run.path, path)
+    status = json.loads((path / "status.json").read_bytes())
+    status |= {"memorized_at": memorized_at, "grokked_at": grokked_at}
+    (path / "status.json").write_bytes(json.dumps(status).encode())
+    return grokscope.open(path)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """Return runs in every condition in which somebody may want to see them, by name."""
+    import grokscope
+    from grokscope.config import load
+    from grokscope.errors import DivergedError
+    from grokscope.store import create
+
+    out = tmp_path_factory.mktemp("runs")
+
+    def train(name, *overrides):
+        return grokscope.train("quick", [*SMALL, *overrides], out=out, name=name)
+
+    run = train("run")
+    found = {
+        "plain": with_marks(run, "plain", None, None),
+        "memorized": with_marks(run, "memorized", 10, None),
+        "grokked": with_marks(run, "grokked", 10, 20),
+        "at once": with_marks(run, "at-once", 0, 0),
+        "no metrics": train("no-metrics", "measure.metrics=[]"),
+        "one step": train("one-step", "steps=1"),
+    }
+    found["only step 0"] = grokscope.train(
+        "quick", SMALL, out=out, name="begun", stop_requested=lambda: True
+    )
+    with pytest.raises(DivergedError, match="the objective is"):
+        train("diverged", "optimizer.lr=1e30")
+    found["diverged"] = grokscope.open(out / "diverged")
+    with create(out / "empty", load("quick", SMALL, environment={}), {}):
+        found["nothing measured"] = grokscope.open(out / "empty")
+    return found

@@ -11,7 +11,6 @@ from grokscope.engine.batches import batch_rows
 from grokscope.engine.milestones import Milestones
 from grokscope.engine.records import State
 from grokscope.engine.schedule import measure_due, save_due
-from grokscope.errors import ConfigError
 from grokscope.metrics import METRICS, Metric, measure
 from grokscope.optim import Transform
 from grokscope.problem import Examples
@@ -77,27 +76,12 @@ class Member:
         return save_due(self.step, self.config.checkpoint, self.milestones, self.plateau)
 
     def measure(self, given: Mapping[str, Tensor]) -> tuple[dict[str, float], dict[str, str]]:
-        """Return the metrics at the present parameters, and why others are missing.
-
-        Loss and accuracy decide when a run ends, so an error in them is an error of the run; any
-        other metric that fails is left out and training goes on.
-        """
+        """Return the metrics at the present parameters, and why others are missing."""
         snapshot = Snapshot(
             self.problem, self.params, step=self.step, optimizer=self.optimizer, given=given
         )
-        values = measure(snapshot, self.metrics[:1])
         missing: dict[str, str] = {}
-        for part in self.metrics[1:]:
-            try:
-                found = measure(snapshot, [part])
-            except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
-                missing[part.name] = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-                continue
-            clash = sorted(set(found) & set(values))
-            if clash:
-                raise ConfigError(f"metric {part.name!r}: the column {clash[0]!r} exists already")
-            values |= found
-        return values, missing
+        return measure(snapshot, self.metrics, missing=missing), missing
 
     def state(self) -> State:
         """Return a copy of everything needed to go on from here."""

@@ -46,8 +46,7 @@ def metric(
 ) -> Callable[[Callable[[Snapshot], Measured]], Callable[[Snapshot], Measured]]:
     """Register a function of a snapshot under its own name.
 
-    It returns one number, or several by column name; 0-d tensors stay on their device until all
-    metrics are done.
+    It returns one number, or several by column name; 0-d tensors are welcome.
     """
 
     def decorate(function: Callable[[Snapshot], Measured]) -> Callable[[Snapshot], Measured]:
@@ -58,17 +57,28 @@ def metric(
     return decorate
 
 
-def measure(snapshot: Snapshot, metrics: Iterable[Metric]) -> dict[str, float]:
+def measure(
+    snapshot: Snapshot, metrics: Iterable[Metric], *, missing: dict[str, str] | None = None
+) -> dict[str, float]:
     """Return the values of the metrics by column name.
 
+    missing: where given, a metric other than `curves` that fails is left out and its reason is put
+    there; loss and accuracy decide when a run ends, so an error in them is always raised.
     Raises ConfigError where two metrics claim one column.
     """
-    values: dict[str, Value] = {}
+    values: dict[str, float] = {}
     for part in metrics:
-        measured = part.function(snapshot)
-        columns = measured if isinstance(measured, Mapping) else {part.name: measured}
-        for column, value in columns.items():
-            if column in values:
-                raise ConfigError(f"metric {part.name!r}: the column {column!r} exists already")
-            values[column] = value
-    return {column: float(value) for column, value in values.items()}
+        try:
+            measured = part.function(snapshot)
+            columns = measured if isinstance(measured, Mapping) else {part.name: measured}
+            found = {column: float(value) for column, value in columns.items()}
+        except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
+            if missing is None or part.name == "curves":
+                raise
+            missing[part.name] = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            continue
+        clash = sorted(set(found) & set(values))
+        if clash:
+            raise ConfigError(f"metric {part.name!r}: the column {clash[0]!r} exists already")
+        values |= found
+    return values
