@@ -1,29 +1,57 @@
 """One learning problem: a network, what it must learn, and what is minimized."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokscope.models import Model, Network, initialize
 from grokscope.objectives import Objective, Terms
+from grokscope.ops.lanes import each
 from grokscope.ops.params import Layout, layout_of
 from grokscope.tasks import Data, Dataset, Split, Task, lookup_baseline
+
+PART = 2048
+"""Most rows of a part: few enough to stay near the processor, and enough to be worth a lane."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples: raw inputs, the same prepared for one network, and targets [n]."""
+    """Some examples: raw inputs, the same prepared for one network, and targets [n].
+
+    parts: the same examples in pieces, each prepared; empty where there is only one piece.
+    """
 
     inputs: Tensor
     prepared: Any
     targets: Int[Tensor, " n"]
+    parts: tuple["Examples", ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @classmethod
+    def of(cls, network: Network, inputs: Tensor, targets: Tensor) -> "Examples":
+        """Prepare examples as a whole and, where they are many, in parts.
+
+        The number of parts is even and depends on nothing but the number of examples, so neither
+        do the sums over parts.
+        """
+        prepared, n = network.prepare(inputs), len(inputs)
+        if n <= PART or inputs.device.type != "cpu":
+            return cls(inputs, prepared, targets)
+        count = -(-n // (2 * PART)) * 2
+        bounds = [n * k // count for k in range(count + 1)]
+        parts = []
+        for start, stop in itertools.pairwise(bounds):
+            rows = slice(start, stop)
+            parts.append(cls(inputs[rows], network.part(prepared, rows), targets[rows]))
+        return cls(inputs, prepared, targets, tuple(parts))
 
 
 @dataclass(frozen=True)
@@ -64,23 +92,76 @@ class Problem:
         layout.bind(network, flat)
 
         def examples(rows: Tensor) -> Examples:
-            inputs = dataset.inputs[rows].to(device)
-            return Examples(inputs, network.prepare(inputs), split.targets[rows].to(device))
+            inputs, targets = dataset.inputs[rows].to(device), split.targets[rows].to(device)
+            return Examples.of(network, inputs, targets)
 
         train, test = examples(split.train), examples(split.test)
         return cls(task, dataset, split, network, layout, objective, train, test), flat
+
+    def logits(self, examples: Examples) -> Float[Tensor, "n classes"]:
+        """Return the logits of some examples, without a graph."""
+        with torch.no_grad():
+            if not examples.parts:
+                whole: Tensor = self.network(examples.prepared)
+                return whole
+            begun = self.network.begin(examples.prepared)
+
+        def of(part: Examples) -> Tensor:
+            with torch.no_grad():
+                return self.network.finish(begun, part.prepared)
+
+        return torch.cat(each(of, examples.parts))
 
     def terms(self, examples: Examples) -> Terms:
         """Return the objective on some examples at the network's present parameters."""
         network, params = self.network, self.parameters
         return self.objective.terms(network, params, examples.prepared, examples.targets)
 
-    def gradient(self, examples: Examples) -> tuple[Terms, Tensor]:
+    def gradient(self, examples: Examples) -> tuple[Terms, Float[Tensor, " size"]]:
         """Return the objective and its gradient, a flat vector in the order of the layout."""
-        terms = self.terms(examples)
         parameters = list(self.parameters.values())
-        parts = torch.autograd.grad(terms.total, parameters, materialize_grads=True)
-        return terms, torch.cat([part.reshape(-1) for part in parts])
+        if examples.parts:
+            terms, found = self._gradient_in_parts(examples, parameters)
+        else:
+            terms = self.terms(examples)
+            found = torch.autograd.grad(terms.total, parameters, allow_unused=True)
+        flat = [
+            torch.zeros_like(p).view(-1) if g is None else g.reshape(-1)
+            for p, g in zip(parameters, found, strict=True)
+        ]
+        return terms, torch.cat(flat)
+
+    def _gradient_in_parts(
+        self, examples: Examples, parameters: Sequence[Tensor]
+    ) -> tuple[Terms, Sequence[Tensor | None]]:
+        """Return the same from parts that share what the network begins with.
+
+        The graph is cut behind `begin`: each part differentiates its own share of the loss with
+        respect to the cut, and one backward pass carries their sum on.
+        """
+        network, objective = self.network, self.objective
+        begun = network.begin(examples.prepared)
+        cut = tuple(x.detach().requires_grad_() for x in begun)
+        inputs = [*cut, *parameters]
+
+        def of(part: Examples) -> tuple[Tensor, Tensor, Sequence[Tensor | None]]:
+            logits = network.finish(cut, part.prepared)
+            loss = objective.task_loss(logits, part.targets) * (len(part) / len(examples))
+            return logits.detach(), loss, torch.autograd.grad(loss, inputs, allow_unused=True)
+
+        logits, losses, gradients = zip(*each(of, examples.parts), strict=True)
+        sums = [_sum(pieces) for pieces in zip(*gradients, strict=True)]
+        at_cut, direct = sums[: len(cut)], sums[len(cut) :]
+        roots = [(x, g) for x, g in zip(begun, at_cut, strict=True) if g is not None]
+        task = torch.stack([loss.detach() for loss in losses]).sum()
+        penalty = torch.zeros_like(task)
+        if objective.penalties:
+            penalty = objective.penalty(network, self.parameters, examples.prepared)
+            roots.append((penalty, torch.ones_like(penalty)))
+        carried = _pull(roots, parameters)
+        found = [_sum(pair) for pair in zip(direct, carried, strict=True)]
+        penalty = penalty.detach().to(task.dtype)
+        return Terms(torch.cat(logits), task, penalty, task + penalty), found
 
     @cached_property
     def parameters(self) -> dict[str, Tensor]:
@@ -92,3 +173,24 @@ class Problem:
     def baseline(self) -> float:
         """What a table of the training pairs plus commutativity scores on the test set."""
         return lookup_baseline(self.dataset, self.split)
+
+
+def _pull(
+    roots: Sequence[tuple[Tensor, Tensor]], parameters: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
+    """Return the gradients of the parameters, given those of the roots."""
+    if not roots:
+        return [None] * len(parameters)
+    outputs, gradients = zip(*roots, strict=True)
+    return torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)
+
+
+def _sum(pieces: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the sum of the pieces in order; None counts as nothing."""
+    known = [piece for piece in pieces if piece is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    total = known[0] + known[1]
+    for piece in known[2:]:
+        total += piece
+    return total

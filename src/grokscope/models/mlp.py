@@ -75,6 +75,7 @@ class _MLP(Network):
         self.hidden = nn.ModuleList(Probe() for _ in layers)
         self.representation = Probe()
         self.unembed = Linear(config.width, signature.num_classes, bias=False)
+        self.output_multiplier: Tensor
         multiplier = torch.tensor(config.output_multiplier, dtype=torch.float64)
         self.register_buffer("output_multiplier", multiplier, persistent=False)
 
@@ -90,34 +91,49 @@ class _MLP(Network):
             return Bags.of([(inputs[:, f.position] - f.start, f.size) for f, _ in pairs])
         return torch.stack([inputs[:, f.position] - f.start + at for f, at in pairs], dim=1)
 
+    def part(self, prepared: Tensor | Bags, rows: slice) -> Tensor | Bags:
+        """Return some of the examples."""
+        return prepared.part(rows) if isinstance(prepared, Bags) else prepared[rows]
+
     def forward(self, prepared: Tensor | Bags) -> Tensor:
         """Return logits [n, classes]."""
-        x = self.hidden[0](self._activation(self._first(prepared)))
-        for layer, probe in zip(self.rest, self.hidden[1:], strict=True):
-            x = probe(self._activation(layer(x)))
-        logits: Tensor = self.unembed(self.representation(x)) * self.output_multiplier
-        return logits
+        return self.finish(self.begin(prepared), prepared)
 
-    def _first(self, prepared: Tensor | Bags) -> Tensor:
-        """Return the first pre-activation [n, width].
+    def begin(self, prepared: Tensor | Bags) -> tuple[Tensor, ...]:
+        """Return the table of the first layer [symbols, width].
 
         W₁ applied to concatenated symbols is a sum of one term for each factor, and each term has
         only as many distinct values as the factor has symbols: multiply the table, then gather.
         """
-        first = self.first
         if not self._factors or self.embeddings.watched:
-            return first.forward(self.embeddings(self._dense(prepared)))
+            return ()
+        weight = self.first.weight
         if self.embed is None:
-            table = first.weight.t().contiguous()
-        else:
-            rows = self.embed.weight.split([factor.size for factor in self._factors])  # type: ignore[no-untyped-call]
-            chunks = first.weight.chunk(len(rows), dim=1)
-            table = torch.cat([F.linear(row, c) for row, c in zip(rows, chunks, strict=True)])
-        if isinstance(prepared, Bags):
-            summed = mix(table.new_ones(prepared.index.shape), table, prepared)
-        else:
-            summed = mix_plainly(table.new_ones(prepared.shape), table, prepared)
-        return summed if first.bias is None else summed + first.bias
+            return (weight.t().contiguous(),)
+        rows = self.embed.weight.split([factor.size for factor in self._factors])  # type: ignore[no-untyped-call]
+        chunks = weight.chunk(len(rows), dim=1)
+        return (torch.cat([F.linear(row, c) for row, c in zip(rows, chunks, strict=True)]),)
+
+    def finish(self, begun: tuple[Tensor, ...], part: Tensor | Bags) -> Tensor:
+        """Return the logits of a part [n, classes]."""
+        x = self.hidden[0](self._units(begun[0], part) if begun else self._dense_units(part))
+        for layer, probe in zip(self.rest, self.hidden[1:], strict=True):
+            x = probe(self._activation(layer(x)))
+        return F.linear(self.representation(x), self.unembed.weight * self.output_multiplier)
+
+    def _units(self, table: Tensor, part: Tensor | Bags) -> Tensor:
+        """Return the units of the first layer, each a sum of table rows."""
+        bias = table.new_zeros(self.width) if self.first.bias is None else self.first.bias
+        index = part.index if isinstance(part, Bags) else part
+        ones = table.new_ones(index.shape)
+        if not isinstance(part, Bags):
+            return self._activation(mix_plainly(ones, table, index, bias))
+        if self._activation is F.relu:
+            return mix(ones, table, part, bias, rectify=True)
+        return self._activation(mix(ones, table, part, bias))
+
+    def _dense_units(self, part: Tensor | Bags) -> Tensor:
+        return self._activation(self.first(self.embeddings(self._dense(part))))
 
     def _dense(self, prepared: Tensor | Bags) -> Tensor:
         """Return the input of the first layer for each example, shape [n, inputs]."""

@@ -25,6 +25,15 @@ class Loss(ABC):
     ) -> Float[Tensor, " n"]:
         """Return the loss of each example, in the dtype of the logits."""
 
+    def per_example_in(
+        self,
+        dtype: torch.dtype,
+        logits: Float[Tensor, "n classes"],
+        targets: Int[Tensor, " n"],
+    ) -> Float[Tensor, " n"]:
+        """Return the loss of each example, computed in `dtype`."""
+        return self.per_example(logits.to(dtype), targets)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty(ABC):
@@ -62,7 +71,7 @@ class Objective:
 
     def task_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss, a scalar of the loss dtype."""
-        return self.loss.per_example(logits.to(self.dtype), targets).mean()
+        return self.loss.per_example_in(self.dtype, logits, targets).mean()
 
     def terms(
         self, apply: Callable[[Any], Tensor], params: Named, prepared: Any, targets: Tensor
@@ -70,10 +79,13 @@ class Objective:
         """Return the objective at the parameters that `apply` uses."""
         logits = apply(prepared)
         task = self.task_loss(logits, targets)
-        penalty = torch.zeros_like(task)
-        for part in self.penalties:
-            penalty = penalty + part.weight * part.value(apply, params, prepared)
+        penalty = self.penalty(apply, params, prepared).to(task.dtype)
         return Terms(logits, task, penalty, task + penalty)
+
+    def penalty(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
+        """Return the sum of the weighted penalties, a scalar."""
+        values = [part.weight * part.value(apply, params, prepared) for part in self.penalties]
+        return torch.stack(values).sum() if values else torch.zeros(())
 
 
 LOSSES: Registry[type[Loss]] = Registry("loss", "grokscope.objectives")
