@@ -1,129 +1,84 @@
-"""Side by side: grokscope against plain eager PyTorch, in one process, in alternating blocks.
+"""Side by side: grokscope against plain eager PyTorch, in alternating blocks of steps.
 
     python benchmarks/bench.py                 # everything
     python benchmarks/bench.py a d --blocks 20 # two of the cases
 
-Each case alternates blocks of steps A B A B ... and reports the median of the pairwise ratios with
-its quartiles, so that a machine whose speed drifts does not decide the result. The floor of a case
-is what its own matrix products and memory traffic must take at the rates measured beside it.
+Each side is a process of its own that waits while the other works: A B A B. The result of a case
+is the median of the pairwise ratios with its quartiles, so a machine whose speed drifts does not
+decide it. Beside it stands the floor: what the matrix products of a step and its traffic of memory
+take at the rates measured on the same machine.
 """
 
 import argparse
 import json
+import math
 import platform
-import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import reference
 import torch
+from cases import CASES, Case
 from torch.utils.flop_counter import FlopCounterMode
 
-from grokscope.config import decode
-from grokscope.engine.member import Member
-from grokscope.engine.memory import keep_freed_memory
-from grokscope.engine.steppers import Alone
-
-RESULTS = Path(__file__).parent / "results"
-ADAMW = {"kind": "adamw", "lr": 1e-3, "weight_decay": 1.0, "betas": [0.9, 0.98]}
-NANDA = {"kind": "transformer", "init": {"scheme": "width_normal"}}
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+BLOCK = 0.5
+SCALING = ("f29", "f59", "f113", "f199", "f307")
 
 
-def config(p: int, fraction: float, model: dict[str, Any]) -> Any:
-    """Return the configuration of one case."""
-    return decode(
-        {
-            "name": "bench",
-            "task": {"kind": "modular", "p": p},
-            "data": {"train_fraction": fraction},
-            "model": model,
-            "optimizer": ADAMW,
-        }
-    )
+class Worker:
+    """A side of a comparison that steps when it is told to."""
 
-
-def cases() -> dict[str, tuple[str, Any, Callable[[], torch.nn.Module]]]:
-    """Return name, configuration and the plain twin of each single-run case."""
-    attention = {**NANDA, "d_model": 32, "d_mlp": 0, "causal": False}
-    decoder = {"kind": "transformer", "num_layers": 2, "norm": "pre", "activation": "gelu"}
-    decoder |= {"attention_biases": True}
-    found = {
-        "a": (
-            "nanda-113",
-            config(113, 0.3, NANDA),
-            lambda: reference.HookedTransformer(113, 128, 4, 512, causal=True),
-        ),
-        "b": (
-            "2-layer pre-norm transformer, p = 97, 40 %",
-            config(97, 0.4, decoder),
-            lambda: reference.Decoder(97, 128, 4, 512, 2),
-        ),
-        "c": (
-            "mlp-113",
-            config(113, 0.4, {"kind": "mlp", "width": 512}),
-            lambda: reference.Perceptron(113, 512),
-        ),
-        "d": (
-            "attention-only-113",
-            config(113, 0.3, attention),
-            lambda: reference.HookedTransformer(113, 32, 4, 0, causal=False),
-        ),
-    }
-    for p in (29, 59, 199, 307):
-        found[f"f{p}"] = (
-            f"nanda at p = {p}",
-            config(p, 0.3, NANDA),
-            lambda p=p: reference.HookedTransformer(p, 128, 4, 512, causal=True),
+    def __init__(self, side: str, case: str, threads: int) -> None:
+        command = [sys.executable, str(HERE / "worker.py"), side, case, str(threads)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-    return found
+        self.peak_mb = 0.0
+
+    def start(self, steps: int) -> None:
+        """Let it take some steps."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+
+    def wait(self) -> float:
+        """Return the seconds the steps took."""
+        assert self.process.stdout is not None
+        line = json.loads(self.process.stdout.readline())
+        self.peak_mb = line["peak_mb"]
+        return float(line["seconds"])
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def fast_step(configuration: Any) -> Callable[[], float]:
-    """Return one step of grokscope's engine, loss checked as in training."""
-    member = Member(0, configuration)
-    stepper = Alone(member)
-
-    def step() -> float:
-        value = float(stepper.compute())
-        stepper.apply()
-        member.step += 1
-        return value
-
-    return step
-
-
-def plain_step(configuration: Any, network: torch.nn.Module) -> Callable[[], float]:
-    """Return one step of the plain loop on the same examples."""
-    dataset = configuration.task.dataset()
-    split = configuration.data.split(dataset, 0)
-    return reference.stepper(
-        network,
-        dataset.inputs[split.train],
-        dataset.targets[split.train],
-        lr=1e-3,
-        weight_decay=1.0,
-        loss_dtype=configuration.precision.loss_dtype,
-    )
-
-
-def seconds(step: Callable[[], float], count: int) -> float:
-    """Return the seconds a step takes, over `count` steps."""
+def block(workers: list[Worker], steps: int) -> float:
+    """Let all workers take some steps at once; return the seconds of one step of one run."""
     start = time.perf_counter()
-    for _ in range(count):
-        step()
-    return (time.perf_counter() - start) / count
+    for worker in workers:
+        worker.start(steps)
+    for worker in workers:
+        worker.wait()
+    return (time.perf_counter() - start) / (steps * len(workers))
 
 
-def compare(fast: Callable[[], float], plain: Callable[[], float], blocks: int) -> dict[str, Any]:
-    """Alternate blocks of about a third of a second and return times and ratios."""
-    for step in (fast, plain):
-        seconds(step, 3)
-    counts = [max(1, round(0.3 / seconds(step, 3))) for step in (fast, plain)]
-    pairs = [(seconds(fast, counts[0]), seconds(plain, counts[1])) for _ in range(blocks)]
+def compare(fast: list[Worker], plain: list[Worker], blocks: int) -> dict[str, Any]:
+    """Alternate blocks of about half a second and return times and ratios."""
+    counts = []
+    for side in (fast, plain):
+        block(side, 3)
+        counts.append(max(2, round(BLOCK / block(side, 3) / len(side))))
+    pairs = [(block(fast, counts[0]), block(plain, counts[1])) for _ in range(blocks)]
     ratios = sorted(slow / quick for quick, slow in pairs)
     quartiles = statistics.quantiles(ratios, n=4)
     return {
@@ -132,33 +87,100 @@ def compare(fast: Callable[[], float], plain: Callable[[], float], blocks: int) 
         "plain_ms": 1e3 * statistics.median(slow for _, slow in pairs),
         "ratio": statistics.median(ratios),
         "ratio_quartiles": [quartiles[0], quartiles[2]],
+        "peak_mb": max(worker.peak_mb for worker in fast),
+        "plain_peak_mb": max(worker.peak_mb for worker in plain),
     }
 
 
-def machine() -> dict[str, Any]:
-    """Return the machine's own rates: matrix products in GFLOP/s and copies in GB/s."""
-    n, d, m = 3830, 128, 512
-    a, b = torch.randn(n, d), torch.randn(d, m)
-    gemm = min(seconds(lambda: float((a @ b)[0, 0]), 5) for _ in range(20))
-    big = torch.randn(1 << 22)
+def seconds(function: Callable[[], Any], count: int) -> float:
+    """Return the seconds a call takes."""
+    start = time.perf_counter()
+    for _ in range(count):
+        function()
+    return (time.perf_counter() - start) / count
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """Return the rates of the machine: matrix products in GFLOP/s and copies in GB/s."""
+    torch.set_num_threads(threads)
+    n, k, m = 3830, 512, 113
+    a, b = torch.randn(n, k), torch.randn(k, m)
+    gemm = min(seconds(lambda: a @ b, 5) for _ in range(20))
+    big = torch.randn(1 << 24)
     copy = torch.empty_like(big)
-    traffic = min(seconds(lambda: float(copy.copy_(big)[0]), 5) for _ in range(20))
+    traffic = min(seconds(lambda: copy.copy_(big), 3) for _ in range(10))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     return {
         "processor": platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "torch": torch.__version__,
-        "gemm_gflops": 2 * n * d * m / gemm / 1e9,
+        "commit": commit.stdout.strip(),
+        "gemm_gflops": 2 * n * k * m / gemm / 1e9,
         "copy_gbs": 2 * 4 * big.numel() / traffic / 1e9,
     }
 
 
-def gflop(configuration: Any) -> float:
-    """Return the GFLOP of matrix products that one step of the shared network performs."""
-    member = Member(0, configuration)
+def floor(case: Case, rates: dict[str, Any]) -> dict[str, float]:
+    """Return operations and bytes of one step, and the milliseconds they must take.
+
+    Bytes: what autograd keeps for the backward pass is written once and read once, and AdamW
+    reads gradient, parameters and two moments and writes three of them.
+    """
+    from grokscope.config import decode
+    from grokscope.engine.member import Member
+
+    member = Member(0, decode(case.config()))
     with FlopCounterMode(display=False) as counter:
         member.problem.gradient(member.problem.train)
-    return counter.get_total_flops() / 1e9
+    kept: dict[int, int] = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        kept[x.data_ptr()] = x.numel() * x.element_size()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        member.problem.terms(member.problem.train)
+    traffic = 2 * sum(kept.values()) + 7 * member.params.numel() * member.params.element_size()
+    gflop = counter.get_total_flops() / 1e9
+    return {
+        "gflop": gflop,
+        "megabytes": traffic / 1e6,
+        "gemm_floor_ms": 1e3 * gflop / rates["gemm_gflops"],
+        "memory_floor_ms": traffic / 1e6 / rates["copy_gbs"],
+    }
+
+
+def measure(name: str, case: Case, options: argparse.Namespace, rates: dict[str, Any]) -> Any:
+    """Return the row of one case; `e` is `a` as a sweep, one process and one thread a run."""
+    sweep, key = name == "e", "a" if name == "e" else name
+    count = options.threads if sweep else 1
+    fast = [Worker("fast", key, options.threads // count) for _ in range(count)]
+    plain = [Worker("plain", key, options.threads)]
+    try:
+        row = compare(fast, plain, options.blocks)
+    finally:
+        for worker in (*fast, *plain):
+            worker.close()
+    row |= floor(case, rates)
+    row["floor_ms"] = row["gemm_floor_ms"] + row["memory_floor_ms"]
+    low, high = row["ratio_quartiles"]
+    label = f"{case.label}, sweep" if sweep else case.label
+    print(
+        f"{name:>5} {label:<44} {row['plain_ms']:8.2f} ms {row['fast_ms']:8.2f} ms  "
+        f"x{row['ratio']:.2f} [{low:.2f}, {high:.2f}]  floor {row['gemm_floor_ms']:.1f} + "
+        f"{row['memory_floor_ms']:.1f} ms  {row['peak_mb']:.0f} MB",
+        flush=True,
+    )
+    return {"label": label, "p": case.p, **row}
+
+
+def exponent(rows: dict[str, Any], key: str) -> float:
+    """Return the slope of ln(milliseconds a step) against ln p, by least squares."""
+    points = [(math.log(row["p"]), math.log(row[key])) for row in rows.values()]
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
 
 
 def main() -> None:
@@ -168,24 +190,16 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    keep_freed_memory()  # as `train` does; the plain side gains from it too
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    known = cases()
-    rates = machine()
+    rates = machine(options.threads)
     results: dict[str, Any] = {"machine": rates, "cases": {}}
-    for key in options.cases or known:
-        label, configuration, twin = known[key]
-        row = compare(fast_step(configuration), plain_step(configuration, twin()), options.blocks)
-        row["gflop"] = gflop(configuration)
-        row["gemm_floor_ms"] = 1e3 * row["gflop"] / rates["gemm_gflops"]
-        row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        results["cases"][key] = {"label": label, **row}
-        low, high = row["ratio_quartiles"]
-        print(
-            f"{key:>5} {label:<44} {row['plain_ms']:8.2f} ms  {row['fast_ms']:8.2f} ms  "
-            f"x{row['ratio']:.2f} [{low:.2f}, {high:.2f}]  floor {row['gemm_floor_ms']:.1f} ms"
-        )
+    for name in options.cases or ["a", "b", "c", "d", "e", *SCALING]:
+        case = CASES["a" if name == "e" else name]
+        results["cases"][name] = measure(name, case, options, rates)
+    scaling = {name: row for name, row in results["cases"].items() if name in SCALING}
+    if len(scaling) > 2:
+        results["exponent"] = {side: exponent(scaling, f"{side}_ms") for side in ("fast", "plain")}
+        print(f"milliseconds a step grow as p^{results['exponent']['fast']:.2f}", end=" ")
+        print(f"(plain: p^{results['exponent']['plain']:.2f})")
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
     target.write_text(json.dumps(results, indent=2) + "\n")

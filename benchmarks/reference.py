@@ -104,14 +104,16 @@ class Perceptron(nn.Module):
         return self.layers(hot)
 
 
+def addition(p: int, fraction: float) -> tuple[Tensor, Tensor]:
+    """Return a random share of the sequences [a, b, =] and their sums modulo p."""
+    pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
+    tokens = torch.cat([pairs, torch.full((p * p, 1), p)], dim=1)
+    chosen = torch.randperm(p * p)[: int(fraction * p * p)]
+    return tokens[chosen], pairs[chosen].sum(1) % p
+
+
 def stepper(
-    network: nn.Module,
-    tokens: Tensor,
-    targets: Tensor,
-    *,
-    lr: float,
-    weight_decay: float,
-    loss_dtype: torch.dtype,
+    network: nn.Module, tokens: Tensor, targets: Tensor, *, lr: float, weight_decay: float
 ) -> Callable[[], float]:
     """Return a function that takes one full-batch AdamW step and returns the loss."""
     optimizer = torch.optim.AdamW(
@@ -120,7 +122,7 @@ def stepper(
 
     def step() -> float:
         logits = network(tokens)
-        loss = F.cross_entropy(logits.to(loss_dtype), targets)
+        loss = F.cross_entropy(logits.to(torch.float64), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,6 +1,7 @@
 """One learning problem: a network, what it must learn, and what is minimized."""
 
 import itertools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokscope.models import Model, Network, initialize
+from grokscope.models import Model, Network, initialize, replace
 from grokscope.objectives import Objective, Terms
 from grokscope.ops.lanes import each
 from grokscope.ops.params import Layout, layout_of
@@ -100,17 +101,35 @@ class Problem:
 
     def logits(self, examples: Examples) -> Float[Tensor, "n classes"]:
         """Return the logits of some examples, without a graph."""
-        with torch.no_grad():
-            if not examples.parts:
-                whole: Tensor = self.network(examples.prepared)
-                return whole
-            begun = self.network.begin(examples.prepared)
 
         def of(part: Examples) -> Tensor:
             with torch.no_grad():
                 return self.network.finish(begun, part.prepared)
 
+        with torch.no_grad():
+            begun = self.network.begin(examples.prepared)
+        if not examples.parts:
+            return of(examples)
         return torch.cat(each(of, examples.parts))
+
+    def activation(self, name: str, examples: Examples) -> Tensor:
+        """Return the activation at a probe, without a graph, shape [n, ...]."""
+        seen = threading.local()
+
+        def keep(activation: Tensor) -> Tensor:
+            seen.activation = activation
+            return activation
+
+        def of(part: Examples) -> Tensor:
+            with torch.no_grad():
+                self.network.finish(begun, part.prepared)
+            found: Tensor = seen.activation
+            return found
+
+        with replace(self.network, {name: keep}):
+            with torch.no_grad():
+                begun = self.network.begin(examples.prepared)
+            return torch.cat(each(of, examples.parts or (examples,)))
 
     def terms(self, examples: Examples) -> Terms:
         """Return the objective on some examples at the network's present parameters."""
@@ -178,11 +197,21 @@ class Problem:
 def _pull(
     roots: Sequence[tuple[Tensor, Tensor]], parameters: Sequence[Tensor]
 ) -> Sequence[Tensor | None]:
-    """Return the gradients of the parameters, given those of the roots."""
-    if not roots:
-        return [None] * len(parameters)
-    outputs, gradients = zip(*roots, strict=True)
-    return torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)
+    """Return the gradients of the parameters, given those of the roots.
+
+    The largest root is the work of one lane, the others that of another.
+    """
+
+    def of(group: Sequence[tuple[Tensor, Tensor]]) -> Sequence[Tensor | None]:
+        outputs, gradients = zip(*group, strict=True)
+        return torch.autograd.grad(
+            outputs, parameters, gradients, allow_unused=True, retain_graph=True
+        )
+
+    by_size = sorted(roots, key=lambda pair: pair[0].numel())
+    groups = [group for group in (by_size[:-1], by_size[-1:]) if group]
+    pieces = each(of, groups) or [[None] * len(parameters)]
+    return [_sum(piece) for piece in zip(*pieces, strict=True)]
 
 
 def _sum(pieces: Sequence[Tensor | None]) -> Tensor | None:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokscope.models import capture, replace
+from grokscope.models import replace
 from grokscope.problem import Problem
 from grokscope.typing import Named
 
@@ -73,10 +73,7 @@ class Snapshot:
 
     def activation(self, name: str) -> Tensor:
         """Return the activation at a probe for the training examples, shape [n, ...]."""
-        problem = self.problem
-        with torch.no_grad(), capture(problem.network, name) as seen:
-            problem.network(problem.train.prepared)
-        return seen[name]
+        return self.problem.activation(name, self.problem.train)
 
     def activation_gradient(self, name: str) -> Tensor:
         """Return the gradient of the task loss with respect to an activation, shape [n, ...].

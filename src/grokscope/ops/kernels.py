@@ -179,3 +179,28 @@ def cross_entropy_rows(  # pragma: no cover (compiled)
         for c in range(classes):
             gradient[i, c] = terms[c] / total
         gradient[i, y] = -others / total
+
+
+@compiled
+def adam_slice(  # pragma: no cover (compiled)
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    direction: Array,
+    new_mean: Array,
+    new_square: Array,
+    scalars: Array,
+) -> None:
+    """Set direction and moments from 1-β₁, β₂, 1-β₂, the two bias corrections and ε.
+
+    Twin: `moments.adam_direction_plainly`.
+    """
+    rest1, beta2, rest2 = scalars[0], scalars[1], scalars[2]
+    correction1, correction2, eps = scalars[3], scalars[4], scalars[5]
+    for i in range(len(gradient)):
+        g = gradient[i]
+        m = mean[i] + rest1 * (g - mean[i])
+        v = beta2 * square[i] + rest2 * g * g
+        new_mean[i] = m
+        new_square[i] = v
+        direction[i] = (m / correction1) / (np.sqrt(v / correction2) + eps)

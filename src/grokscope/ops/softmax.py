@@ -8,6 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokscope.ops import kernels
+from grokscope.ops.lanes import each
+
+ROWS = 2048
+"""Rows a lane takes at a time."""
 
 
 def cross_entropy(
@@ -29,9 +33,14 @@ class _CrossEntropy(torch.autograd.Function):
         rows, classes = logits.shape
         losses = torch.empty(rows, dtype=torch.float64)
         gradient = logits.new_empty(rows, classes)
-        room = torch.empty(2, classes, dtype=torch.float64).numpy()
-        arrays = (x.detach().contiguous().numpy() for x in (logits, targets, losses, gradient))
-        kernels.cross_entropy_rows(*arrays, room[0], room[1])
+        inputs = (logits.detach().contiguous(), targets, losses, gradient)
+
+        def rows_from(start: int) -> None:
+            room = torch.empty(2, classes, dtype=torch.float64).numpy()
+            arrays = (x[start : start + ROWS].numpy() for x in inputs)
+            kernels.cross_entropy_rows(*arrays, room[0], room[1])
+
+        each(rows_from, range(0, rows, ROWS))
         return losses, gradient
 
     @staticmethod

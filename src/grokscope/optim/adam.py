@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from grokscope.ops.moments import adam_direction
 from grokscope.ops.params import Layout
 from grokscope.optim.base import OPTIMIZERS, Decayed, State, Transform, chain, scale_by_rate
 from grokscope.optim.schedule import Schedule
@@ -19,10 +20,10 @@ def scale_by_adam(beta1: float, beta2: float, eps: float) -> Transform:
         return {"exp_avg": torch.zeros_like(params), "exp_avg_sq": torch.zeros_like(params)}
 
     def update(direction: Tensor, state: Named, params: Tensor, step: int) -> tuple[Tensor, State]:
-        mean = state["exp_avg"].lerp(direction, 1 - beta1)
-        square = (beta2 * state["exp_avg_sq"]).addcmul(direction, direction, value=1 - beta2)
-        root = (square / (1 - beta2 ** (step + 1))).sqrt_()
-        scaled = (mean / (1 - beta1 ** (step + 1))).div_(root.add_(eps))
+        moments = state["exp_avg"], state["exp_avg_sq"]
+        scaled, mean, square = adam_direction(
+            direction, *moments, betas=(beta1, beta2), eps=eps, step=step
+        )
         return scaled, {"exp_avg": mean, "exp_avg_sq": square}
 
     return Transform(init, update)
