@@ -14,7 +14,6 @@ import time
 import cases
 import torch
 
-
 entered = contextlib.ExitStack()
 
 

@@ -25,6 +25,7 @@ FLOORS = [
     ["plots"],
     ["reports", "sweeps"],
     ["launch"],
+    ["workers"],
     ["dashboard"],
     ["cli"],
     ["__init__", "__main__"],

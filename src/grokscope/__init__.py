@@ -1,7 +1,8 @@
 """grokscope: the instrument for research on grokking.
 
-`train(config)` trains a run and stores it, `open(path)` opens one, `open_all(folder)` opens many.
-Names load when they are first used, so that the command answers before PyTorch is in memory.
+`train(config)` trains a run and stores it, `train_all(configs)` trains several at once;
+`open(path)` opens a run, `open_all(folder)` opens many. Names load when they are first used, so
+that the command answers before PyTorch is in memory.
 """
 
 import importlib
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grokscope.config import RunConfig as RunConfig
     from grokscope.config import load as load
+    from grokscope.engine import plan as plan
     from grokscope.launch import resume as resume
     from grokscope.launch import train as train
     from grokscope.snapshot import Snapshot as Snapshot
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from grokscope.store import Runs as Runs
     from grokscope.store import open_all as open_all
     from grokscope.store import open_run as open  # noqa: A004
+    from grokscope.workers import train_all as train_all
 
 __version__ = "0.1.0"
 
@@ -30,6 +33,8 @@ _HOMES = {
     "Runs": ("grokscope.store", "Runs"),
     "open_all": ("grokscope.store", "open_all"),
     "open": ("grokscope.store", "open_run"),
+    "plan": ("grokscope.engine", "plan"),
+    "train_all": ("grokscope.workers", "train_all"),
 }
 
 __all__ = [
@@ -40,8 +45,10 @@ __all__ = [
     "load",
     "open",
     "open_all",
+    "plan",
     "resume",
     "train",
+    "train_all",
 ]
 
 

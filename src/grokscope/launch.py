@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,39 @@ def train(
     resolved = _resolve(config, overrides)
     member = Member(0, resolved)  # raises before a directory exists
     facts = provenance(resolved, member.problem.split.hash)
-    path = _place(Path(out), resolved, name)
+    path = Path(out) / (free_name(Path(out), resolved) if name is None else check_name(name))
     resolved = dataclasses.replace(resolved, name=path.name)
     with create(path, resolved, facts) as writer:
         return _write(resolved, writer, None, observer, stop_requested)
+
+
+def train_cohort(
+    configs: Sequence[RunConfig],
+    *,
+    out: str | Path,
+    names: Sequence[str],
+    stop_requested: Stop = lambda: False,
+) -> list[str]:
+    """Train runs that may form a cohort in one batch; return what went wrong with each, or ''.
+
+    Each is stored as if it had been trained alone. Raises ConfigError before anything is written.
+    """
+    places = [Path(out) / check_name(name) for name in names]
+    named = [dataclasses.replace(c, name=n) for c, n in zip(configs, names, strict=True)]
+    hashes = [Member(i, config).problem.split.hash for i, config in enumerate(named)]
+    errors = [""] * len(named)
+    with contextlib.ExitStack() as stack:
+        entries = zip(places, named, hashes, strict=True)
+        writers = [
+            stack.enter_context(create(path, config, provenance(config, split)))
+            for path, config, split in entries
+        ]
+        logs = [_Log(writer, {}) for writer in writers]
+        for record in records_of(named, mapped="batch", stop_requested=stop_requested):
+            logs[record.member].write(record)
+            if isinstance(record, Finished):
+                errors[record.member] = record.reason
+    return errors
 
 
 def resume(
@@ -129,15 +158,13 @@ def _resolve(
     return decode(merge(tree, changes), changes=changes)
 
 
-def _place(out: Path, config: RunConfig, name: str | None) -> Path:
-    """Return the directory of a new run: as named, or the first free one after its own name."""
-    if name is not None:
-        return out / check_name(name)
+def free_name(out: Path, config: RunConfig, taken: Collection[str] = ()) -> str:
+    """Return the first free name for a run: that of its configuration, or with a number."""
     base = check_name(config.name or "run")
     number = 1
-    while (path := out / (base if number == 1 else f"{base}-{number}")).exists():
+    while (name := base if number == 1 else f"{base}-{number}") in taken or (out / name).exists():
         number += 1
-    return path
+    return name
 
 
 def _write(
@@ -148,45 +175,55 @@ def _write(
     stop_requested: Stop,
 ) -> Run:
     states = {} if state is None else {0: state}
-    last = {} if state is None else open_run(writer.path).last
-    missing: dict[str, str] = {}
+    log = _Log(writer, {} if state is None else open_run(writer.path).last)
+    ends: list[Finished] = []
     try:
         for record in records_of([config], states=states, stop_requested=stop_requested):
-            if isinstance(record, Measured):
-                last = dict(record.values)
-                writer.measured(record.step, last, record.seconds)
-                missing |= record.missing
-            elif isinstance(record, Saved):
-                writer.saved(_checkpoint(record.state))
-            else:
-                _finish(writer, record, last, missing)
-                finished = record
+            log.write(record)
             observer(record)
+            ends += [record] if isinstance(record, Finished) else []
     except BaseException:
         with contextlib.suppress(GrokscopeError):
             writer.status(state="failed")
         raise
-    return _done(writer.path, finished)
+    return _done(writer.path, *ends)
 
 
-def _finish(
-    writer: Writer, record: Finished, last: Mapping[str, float], missing: Mapping[str, str]
-) -> None:
-    milestones = record.milestones
-    if record.diagnosis:
-        writer.diagnosed(record.diagnosis)
-    writer.finish(
-        compact=not record.interrupted,
-        state="interrupted" if record.interrupted else "finished",
-        step=record.step,
-        outcome=None if record.interrupted else record.outcome,
-        memorized_at=milestones.memorized_at,
-        grokked_at=milestones.grokked_at,
-        seconds=record.seconds,
-        reason=record.reason,
-        last=dict(last),
-        missing=dict(missing),
-    )
+class _Log:
+    """What of one run's records goes where in its directory."""
+
+    def __init__(self, writer: Writer, last: Mapping[str, float]) -> None:
+        self._writer = writer
+        self._last = dict(last)
+        self._missing: dict[str, str] = {}
+
+    def write(self, record: Record) -> None:
+        """Write one record."""
+        if isinstance(record, Measured):
+            self._last = dict(record.values)
+            self._writer.measured(record.step, self._last, record.seconds)
+            self._missing |= record.missing
+        elif isinstance(record, Saved):
+            self._writer.saved(_checkpoint(record.state))
+        else:
+            self._finish(record)
+
+    def _finish(self, record: Finished) -> None:
+        milestones = record.milestones
+        if record.diagnosis:
+            self._writer.diagnosed(record.diagnosis)
+        self._writer.finish(
+            compact=not record.interrupted,
+            state="interrupted" if record.interrupted else "finished",
+            step=record.step,
+            outcome=None if record.interrupted else record.outcome,
+            memorized_at=milestones.memorized_at,
+            grokked_at=milestones.grokked_at,
+            seconds=record.seconds,
+            reason=record.reason,
+            last=self._last,
+            missing=self._missing,
+        )
 
 
 def _done(path: Path, record: Finished) -> Run:

@@ -14,6 +14,7 @@ from grokscope.config.schema import RunConfig
 
 LABELS = ("name", "notes", "tags")
 LENGTH = ("steps", "stop")
+MANNER = ("threads",)
 
 
 def encode(config: Any) -> dict[str, Any]:
@@ -58,10 +59,11 @@ def to_yaml(config: RunConfig) -> str:
 def identity(config: RunConfig) -> str:
     """Return the SHA-256 of everything that decides the numbers at each step.
 
-    Name, notes and tags do not; neither do `steps` and `stop`, which only say how far a run goes:
-    of two runs with one identity the longer one begins like the shorter one.
+    Name, notes and tags do not, nor the number of threads; neither do `steps` and `stop`, which
+    only say how far a run goes: of two runs with one identity the longer one begins like the
+    shorter one.
     """
-    ignored = LABELS + LENGTH
+    ignored = LABELS + LENGTH + MANNER
     tree = {key: value for key, value in encode(config).items() if key not in ignored}
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

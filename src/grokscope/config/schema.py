@@ -152,7 +152,7 @@ class RunConfig:
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     """Where to compute."""
     threads: Annotated[int, Gt(0)] | None = None
-    """CPU threads; null takes what PyTorch finds. Bits depend on it, so it is recorded."""
+    """CPU threads; null takes what PyTorch finds. No number depends on it."""
 
     def __post_init__(self) -> None:
         if self.device == "mps" and "float64" in (self.precision.loss, self.precision.parameters):

@@ -66,6 +66,11 @@ def check_cohort(configs: Sequence[RunConfig]) -> None:
                 )
 
 
+def cohort_key(config: RunConfig) -> object:
+    """Return what must be equal between the runs of a cohort, as a hashable value."""
+    return tuple(sorted((path, repr(value)) for path, value in _shared_fields(config).items()))
+
+
 def _shared_fields(config: RunConfig) -> dict[str, object]:
     tree = encode(config)
     for label in ("name", "notes", "tags"):
