@@ -99,7 +99,7 @@ def resume(
     """
     run = open_run(run) if not isinstance(run, Run) else run
     config = extend(run, overrides)
-    with locked(run.path):
+    with locked(run.path, claim=False):
         finished = run.status.get("state") == "finished" and config == run.config
         if finished and not run.verify():
             return run

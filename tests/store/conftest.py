@@ -1,6 +1,7 @@
 """Small runs on the disk."""
 
 import os
+import secrets
 import shutil
 
 import pytest
@@ -51,7 +52,11 @@ def run_path(finished, tmp_path):
 
 @pytest.fixture
 def record_calls(monkeypatch):
-    """Return the list of file operations that follow, each with the last parts of its paths."""
+    """Return the list of file operations that follow, each with the last parts of its paths.
+
+    The number in the name of a temporary file, random else, is 0.
+    """
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0")
     calls, names = [], {}
     open_file, open_descriptor, fsync = open, os.open, os.fsync
 

@@ -10,7 +10,7 @@ import pytest
 
 from grokscope.errors import StorageError
 from grokscope.store import durable
-from grokscope.store.durable import damage, to_json, write_directory, write_file
+from grokscope.store.durable import damage, sweep, to_json, write_directory, write_file
 
 REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -109,8 +109,8 @@ def test_a_file_is_old_or_new_whichever_sync_fails(tmp_path, monkeypatch, after)
 def test_a_file_is_synced_before_it_is_named_and_its_directory_after(tmp_path, record_calls):
     write_file(tmp_path / "a.json", b"new")
     assert record_calls == [
-        ("fsync", ".a.json.tmp"),
-        ("rename", ".a.json.tmp", "a.json"),
+        ("fsync", ".a.json.0.tmp"),
+        ("rename", ".a.json.0.tmp", "a.json"),
         ("fsync", tmp_path.name),
     ]
     assert (tmp_path / "a.json").read_bytes() == b"new"
@@ -124,8 +124,8 @@ def test_a_directory_is_synced_before_it_is_named_and_its_manifest_comes_last(
         ("fsync", "b"),
         ("fsync", "a"),
         ("fsync", "manifest.json"),
-        ("fsync", ".step_1.tmp"),
-        ("rename", ".step_1.tmp", "step_1"),
+        ("fsync", ".step_1.0.tmp"),
+        ("rename", ".step_1.0.tmp", "step_1"),
         ("fsync", tmp_path.name),
     ]
 
@@ -160,12 +160,13 @@ def test_a_directory_is_never_written_over(tmp_path):
     assert left_over(tmp_path) == []
 
 
-def test_what_a_dead_writer_left_behind_is_replaced(tmp_path):
-    (tmp_path / ".d.tmp").mkdir()
-    (tmp_path / ".d.tmp" / "junk").write_bytes(b"junk")
-    (tmp_path / ".a.tmp").write_bytes(b"junk" * 100)
+def test_what_a_dead_writer_left_behind_is_swept(tmp_path):
+    (tmp_path / ".d.0.tmp").mkdir()
+    (tmp_path / ".d.0.tmp" / "junk").write_bytes(b"junk")
+    (tmp_path / ".a.0.tmp").write_bytes(b"junk" * 100)
     write_directory(tmp_path / "d", {"a": b"1"})
     write_file(tmp_path / "a", b"2")
+    sweep(tmp_path)
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["a", "manifest.json"]
     assert (tmp_path / "a").read_bytes() == b"2"
     assert left_over(tmp_path) == []

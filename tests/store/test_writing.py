@@ -16,7 +16,7 @@ from grokscope.store import create, reopen
 def test_a_second_writer_is_refused_and_learns_who_is_first(run_path):
     config = grokscope.open(run_path).config
     refused = pytest.raises(
-        LockedError, match=rf"run: is being written by another process: .*\"pid\": {os.getpid()}"
+        LockedError, match=rf"run: is being written by another process: process {os.getpid()} on "
     )
     with reopen(run_path, config):
         with refused, reopen(run_path, config):

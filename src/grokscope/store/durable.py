@@ -5,13 +5,15 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import StorageError
+from grokscope.errors import GrokscopeError, StorageError
 
 _REMEDY = {
     errno.ENOSPC: "free some space, then resume the run",
@@ -20,6 +22,24 @@ _REMEDY = {
     errno.EACCES: "check the permissions, or choose another place with --out",
     errno.EPERM: "check the permissions, or choose another place with --out",
 }
+
+
+_fence: ContextVar[Callable[[], None]] = ContextVar("fence", default=lambda: None)
+
+
+@contextmanager
+def fenced(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before every rename and removal; it raises where they are no longer ours."""
+    token = _fence.set(check)
+    try:
+        yield
+    finally:
+        _fence.reset(token)
+
+
+def check_fence() -> None:
+    """Raise LockedError where another process has become the writer."""
+    _fence.get()()
 
 
 @contextmanager
@@ -38,13 +58,14 @@ def write_file(path: Path, content: bytes) -> None:
 
     Raises StorageError; the file of that name is then what it was before.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     with storage(path):
         try:
             _write_synced(temporary, content)
+            check_fence()
             os.replace(temporary, path)
             _sync_directory(path.parent)
-        except OSError:
+        except (OSError, GrokscopeError):
             temporary.unlink(missing_ok=True)
             raise
 
@@ -64,6 +85,7 @@ def set_aside(path: Path, prefix: str = "damaged") -> Path:
     while (target := path.with_name(f"{prefix}_{path.name}_{number}")).exists():
         number += 1
     with storage(path):
+        check_fence()
         path.rename(target)
     return target
 
@@ -74,23 +96,38 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     A manifest with the SHA-256 of every file is written last. Raises StorageError, also where the
     directory exists already.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = to_json({"version": 1, "sha256": hashes})
     with storage(path):
         try:
-            shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             for name, content in [*files.items(), ("manifest.json", manifest)]:
                 _write_synced(temporary / name, content)
             _sync_directory(temporary)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "exists already", str(path))
+            check_fence()
             os.rename(temporary, path)
             _sync_renamed(temporary, path)
-        except OSError:
+        except (OSError, GrokscopeError):
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left half written in a folder."""
+    for path in folder.glob(".*.tmp"):
+        check_fence()
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a name beside `path` that no other writer uses, not even one that was suspended."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def damage(path: Path) -> str:

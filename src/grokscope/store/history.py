@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grokscope.errors import NoValidStateError
-from grokscope.store.durable import make_directory, set_aside, storage, write_file
+from grokscope.store.durable import check_fence, make_directory, set_aside, storage, write_file
 
 Row = Mapping[str, float]
 _NAME = re.compile(r"rows_(\d{9})_(\d{9})_([0-9a-f]{16})\.parquet")
@@ -113,6 +113,7 @@ def cut(run: Path, series: str, rows: int) -> None:
                 make_directory(run / series)
                 kept = segment.frame().head(rows - segment.start)
                 _write_segment(run / series, segment.start, _to_bytes(_arrow(kept)), len(kept))
+            check_fence()
             segment.path.unlink()
 
 
@@ -132,6 +133,7 @@ def compact(run: Path, series: str) -> None:
     write_file(beside, _hash(content).encode())
     folder = run / series
     with storage(folder):
+        check_fence()
         for path in sorted(folder.glob("rows_*.parquet")):
             path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):

@@ -1,4 +1,9 @@
-"""One writer for each run: an advisory lock that ends with the process that holds it."""
+"""One writer for each run: an advisory lock, and a fence against a writer that lost it unawares.
+
+The lock ends with the process that holds it. A process that was suspended, or whose file system
+forgot the lock, may wake up when another one has taken over: so every owner has a number of its
+own in `.owner`, and looks before each rename whether it still is the owner.
+"""
 
 import fcntl
 import json
@@ -7,14 +12,18 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from grokscope.errors import LockedError
-from grokscope.store.durable import storage
+from grokscope.store.durable import fenced, storage, write_file
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Hold the lock of a run. Raises LockedError naming the owner where another writer has it."""
+def locked(run: Path, *, claim: bool = True) -> Iterator[None]:
+    """Hold the lock of a run. Raises LockedError naming the owner where another writer has it.
+
+    claim: become the owner, whose durable writes are fenced; without it, only keep writers out.
+    """
     path = run / ".lock"
     with storage(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -22,12 +31,64 @@ def locked(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "unknown"
-            raise LockedError(f"{run}: is being written by another process: {owner}") from None
-        record = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
+            held = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "unknown"
+            raise LockedError(f"{run}: is being written by another process: {held}") from None
         with storage(path):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, record.encode(), 0)
-        yield
+            os.pwrite(descriptor, _told(_this()).encode(), 0)
+        if not claim:
+            yield
+            return
+        mine = _claim(run)
+        with fenced(lambda: _check(run, descriptor, mine)):
+            yield
     finally:
         os.close(descriptor)
+
+
+def _claim(run: Path) -> dict[str, Any]:
+    """Become the owner under the next number."""
+    generation = _owner(run).get("generation")
+    mine = {"generation": 1 + (generation if isinstance(generation, int) else 0), **_this()}
+    write_file(run / ".owner", json.dumps(mine).encode())
+    return mine
+
+
+def _check(run: Path, descriptor: int, mine: dict[str, Any]) -> None:
+    """Raise LockedError unless the lock file and the owner are still those of this process."""
+    try:
+        same = os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock"))
+    except FileNotFoundError:
+        same = False
+    owner = _owner(run)
+    if not same or owner != mine:
+        raise LockedError(
+            f"{run}: was taken over by another process ({_told(owner)}); "
+            "nothing more is written by this one"
+        )
+
+
+def _owner(run: Path) -> dict[str, Any]:
+    """Return who is, or last was, the owner; empty where that cannot be read."""
+    try:
+        owner = json.loads((run / ".owner").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _this() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "boot": _boot()}
+
+
+def _told(owner: dict[str, Any]) -> str:
+    known = {"pid", "host"} <= set(owner)
+    return f"process {owner['pid']} on {owner['host']}" if known else "unknown"
+
+
+def _boot() -> str:
+    """Return what tells this start of the machine from others, where the system says."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

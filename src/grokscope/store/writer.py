@@ -14,7 +14,7 @@ from grokscope.config import RunConfig, to_yaml
 from grokscope.errors import ConfigError, NoValidStateError
 from grokscope.store import checkpoint, history
 from grokscope.store.checkpoint import Checkpoint
-from grokscope.store.durable import make_directory, set_aside, to_json, write_file
+from grokscope.store.durable import make_directory, set_aside, sweep, to_json, write_file
 from grokscope.store.lock import locked
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,127}")
@@ -121,6 +121,8 @@ def reopen(path: Path, config: RunConfig) -> Iterator[tuple[Writer, Checkpoint |
         for step in checkpoint.steps(path):
             if found is not None and step > found.step:
                 set_aside(checkpoint.directory(path, step))
+        for folder in (path, path / "checkpoints", path / "history", path / "clock"):
+            sweep(folder)
         rows = int(found.facts["rows"]) if found is not None else 0
         history.cut(path, "history", rows)
         history.cut(path, "clock", rows)
