@@ -55,7 +55,7 @@ class Precision:
     loss: Literal["float32", "float64"] = "float64"
     """Logits inside the loss; float32 softmax collapses late in training."""
     matmul: Literal["float32", "tf32", "bf16"] = "float32"
-    """Internal format of float32 matrix products, where the device has another one."""
+    """What the factors of float32 matrix products are rounded to; sums stay in float32."""
 
     @property
     def parameter_dtype(self) -> torch.dtype:

@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from grokscope.engine.records import Finished, Measured, Record, Saved, State
 from grokscope.engine.steppers import Alone, Stepper, Together, per_run_values
 from grokscope.errors import ConfigError
 from grokscope.ops.lanes import lanes
+from grokscope.ops.rounding import Rounded
 
 Mapped = Literal["auto", "loop", "batch"]
 
@@ -91,14 +93,18 @@ def _flat(tree: object, prefix: str) -> Iterator[tuple[str, object]]:
 @contextmanager
 def _numerics(config: RunConfig) -> Iterator[None]:
     """Set lanes and the precision of matrix products, and put back what was there."""
-    matmul = torch.get_float32_matmul_precision()
-    wanted = {"float32": "highest", "tf32": "high", "bf16": "medium"}[config.precision.matmul]
+    before = torch.get_float32_matmul_precision()
+    matmul = config.precision.matmul
+    inside: Callable[[], AbstractContextManager[object]] = nullcontext
+    if matmul != "float32" and config.device == "cpu":
+        inside = partial(Rounded, matmul)
+    native = {"float32": "highest", "tf32": "high", "bf16": "medium"}[matmul]
     try:
-        torch.set_float32_matmul_precision(wanted)
-        with lanes(config.threads or torch.get_num_threads()):
+        torch.set_float32_matmul_precision("highest" if config.device == "cpu" else native)
+        with lanes(config.threads or torch.get_num_threads(), inside):
             yield
     finally:
-        torch.set_float32_matmul_precision(matmul)
+        torch.set_float32_matmul_precision(before)
 
 
 def _stepper(members: Sequence[Member]) -> Stepper:

@@ -7,27 +7,34 @@ lanes changes no bit.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_others: ContextVar[tuple[ThreadPoolExecutor, int] | None] = ContextVar("others", default=None)
+Inside = Callable[[], AbstractContextManager[Any]]
+
+_others: ContextVar[tuple[ThreadPoolExecutor, int, Inside] | None]
+_others = ContextVar("others", default=None)
 
 
 @contextmanager
-def lanes(count: int) -> Iterator[None]:
-    """Give `each` this many lanes; every PyTorch operation then runs on one thread."""
+def lanes(count: int, inside: Inside = nullcontext) -> Iterator[None]:
+    """Give `each` this many lanes; every PyTorch operation then runs on one thread.
+
+    inside: a context that this thread and every lane enter, for what PyTorch keeps by thread.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     pool = ThreadPoolExecutor(max(1, count - 1), "lane")  # starts no thread before it is used
-    token = _others.set((pool, count - 1))
+    token = _others.set((pool, count - 1, inside))
     try:
-        yield
+        with inside():
+            yield
     finally:
         _others.reset(token)
         torch.set_num_threads(threads)
@@ -36,9 +43,10 @@ def lanes(count: int) -> Iterator[None]:
 
 def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return function(item) for each item, in order; inside `lanes` several at a time."""
-    pool, count = _others.get() or (None, 0)
-    if pool is None or len(items) < 2:
+    others = _others.get()
+    if others is None or len(items) < 2:
         return [function(item) for item in items]
+    pool, count, inside = others
     found: dict[int, R] = {}
     waiting = iter(range(len(items)))
 
@@ -46,10 +54,14 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         for number in waiting:
             found[number] = function(items[number])
 
-    others = [pool.submit(work) for _ in range(min(count, len(items) - 1))]
+    def join() -> None:
+        with inside():
+            work()
+
+    joined = [pool.submit(join) for _ in range(min(count, len(items) - 1))]
     try:
         work()
     finally:
-        for other in others:
+        for other in joined:
             other.result()
     return [found[number] for number in range(len(items))]
