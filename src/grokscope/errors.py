@@ -41,3 +41,9 @@ class ScienceError(GrokscopeError, ValueError):
     """A measure was asked of something it is not defined for."""
 
     exit_code = 2
+
+
+class TooLargeError(GrokscopeError, MemoryError):
+    """A computation would take more memory than there is; it was not begun."""
+
+    exit_code = 2

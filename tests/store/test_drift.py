@@ -98,3 +98,20 @@ def test_a_finished_run_with_a_damaged_checkpoint_is_mended_and_keeps_its_last_v
     assert model.read_bytes() == sound
     assert mended.status["last"] == last
     assert mended.verify() == []
+
+
+def test_a_metric_too_large_for_the_machine_is_refused_and_training_goes_on(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(METRICS, "_parts", dict(METRICS._parts))
+
+    @metric(label="Huge", group="Tests", needs=lambda snapshot: 10**16)
+    def huge(snapshot):
+        raise AssertionError("was begun")
+
+    config = [*SMALL, "steps=20", "measure.metrics=[huge]"]
+    found = grokscope.train("quick", config, out=tmp_path, name="huge")
+    assert found.status["missing"]["huge"].startswith("TooLargeError: huge: needs about 10000000.0")
+    assert found.status["state"] == "finished"
+    assert "huge" not in found.history.columns
+    assert found.history["train_loss"].to_list() == run.history["train_loss"].to_list()

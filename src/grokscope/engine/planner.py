@@ -3,18 +3,16 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from grokscope.config import RunConfig, problem_of
 from grokscope.engine.loop import cohort_key
 from grokscope.errors import ConfigError
+from grokscope.ops.memory import SHARE, free_memory
 
 PROCESS = 400 << 20
 """Bytes of a process that has loaded PyTorch."""
-SHARE = 0.8
-"""How much of the free memory a plan uses."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Machine:
         """Return this machine as it is now."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         cuda = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 0
-        return cls(cores or 1, _free_memory(), cuda)
+        return cls(cores or 1, free_memory(), cuda)
 
 
 @dataclass(frozen=True)
@@ -128,16 +126,6 @@ def step_bytes(config: RunConfig) -> int:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         problem.terms(problem.train)
     return 2 * sum(kept.values()) + 12 * params.numel() * params.element_size()
-
-
-def _free_memory() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    except OSError:
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from grokscope._registry import Registry
 from grokscope.errors import ConfigError
+from grokscope.ops.memory import check_memory
 from grokscope.snapshot import Snapshot
 
 Value: TypeAlias = float | Tensor
@@ -21,7 +22,8 @@ class Metric:
     """A function of a snapshot with what is needed to show it.
 
     cost: `free` reads what training computes anyway, `forward` and `backward` need a pass of
-    their own over the training set, `heavy` needs many.
+    their own over the training set, `heavy` needs many. needs: an estimate of the bytes it takes;
+    where there are fewer, the metric is refused beforehand.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Metric:
     scale: Scale
     cost: Cost
     source: str
+    needs: Callable[[Snapshot], int] | None = None
 
     @property
     def doc(self) -> str:
@@ -42,7 +45,13 @@ METRICS: Registry[Metric] = Registry("metric", "grokscope.metrics")
 
 
 def metric(
-    *, label: str, group: str, scale: Scale = "linear", cost: Cost = "free", source: str = ""
+    *,
+    label: str,
+    group: str,
+    scale: Scale = "linear",
+    cost: Cost = "free",
+    source: str = "",
+    needs: Callable[[Snapshot], int] | None = None,
 ) -> Callable[[Callable[[Snapshot], Measured]], Callable[[Snapshot], Measured]]:
     """Register a function of a snapshot under its own name.
 
@@ -51,7 +60,7 @@ def metric(
 
     def decorate(function: Callable[[Snapshot], Measured]) -> Callable[[Snapshot], Measured]:
         name = function.__name__
-        METRICS.add(name, Metric(name, function, label, group, scale, cost, source))
+        METRICS.add(name, Metric(name, function, label, group, scale, cost, source, needs))
         return function
 
     return decorate
@@ -69,6 +78,8 @@ def measure(
     values: dict[str, float] = {}
     for part in metrics:
         try:
+            if part.needs is not None:
+                check_memory(part.needs(snapshot), part.name)
             measured = part.function(snapshot)
             columns = measured if isinstance(measured, Mapping) else {part.name: measured}
             found = {column: float(value) for column, value in columns.items()}
