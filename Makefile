@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test smoke check bench docs figures clean
+.PHONY: help setup demo test smoke check bench fault docs figures clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,7 +44,10 @@ docs: .venv/.docs ## Build the documentation into site/
 	$(BIN)/zensical build --clean
 
 bench: .venv/.dev ## Compare a step with plain eager PyTorch, side by side
-	$(BIN)/python benchmarks/bench.py a b c d
+	$(BIN)/python benchmarks/bench.py
+
+fault: .venv/.dev ## Break every promise of a run on purpose: the long run, some hours
+	$(BIN)/python faults/run.py
 
 figures: .venv/.docs ## Draw the pictures of README and docs from real runs
 	$(BIN)/python docs/figures.py

@@ -4,11 +4,13 @@ A finished run in runs/figures/ is used again, so a second call takes seconds. I
 or Chromium; kaleido finds the one on the PATH, or the one that BROWSER_PATH names.
 """
 
+import json
 from pathlib import Path
 
 import plotly.graph_objects as go
 import polars as pl
 import replay
+from plotly.subplots import make_subplots
 
 import grokscope
 from grokscope.plots import PLOTS, save
@@ -35,6 +37,7 @@ def main() -> None:
         figures["measured_quantities"] = PLOTS["measured_quantities"].function(demo)
         figures["measured_quantities"].update_layout(margin_t=24)
         figures["weight_decay"] = weight_decay(decays)
+        figures["benchmark"] = benchmark()
         for name, figure in figures.items():
             path = PICTURES / f"{name}_{scheme}.png"
             save(dressed(figure, theme), path, width=760)
@@ -67,6 +70,50 @@ def weight_decay(runs: dict[float, grokscope.Run]) -> go.Figure:
     figure.update_xaxes(decades())
     figure.update_yaxes(level_axis("Test accuracy", log=False) | {"range": [-0.03, 1.06]})
     return figure.update_layout(height=340)
+
+
+def benchmark() -> go.Figure:
+    """Draw the newest stored benchmark: ratios by case, and milliseconds a step against p."""
+    stored = json.loads(max((ROOT / "benchmarks" / "results").glob("2*.json")).read_bytes())
+    scaling = [case for name, case in stored["cases"].items() if name.startswith("f")]
+    single = [case for name, case in stored["cases"].items() if not name.startswith("f")]
+    titles = ("Times faster than plain PyTorch", "Milliseconds a step of nanda at p")
+    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.14)
+    ratios = [case["ratio"] for case in single]
+    figure.add_bar(
+        y=[case["label"].replace(", p = 97, 40 %", "") for case in single],
+        x=ratios,
+        orientation="h",
+        text=[f"{ratio:.1f}" for ratio in ratios],
+        textposition="outside",
+        cliponaxis=False,
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [case["ratio_quartiles"][1] - case["ratio"] for case in single],
+            "arrayminus": [case["ratio"] - case["ratio_quartiles"][0] for case in single],
+            "thickness": 1,
+        },
+        marker_color=SERIES[0],
+        showlegend=False,
+    )
+    for color, side, label in ((SERIES[1], "plain", "plain"), (SERIES[0], "fast", "grokscope")):
+        figure.add_scatter(
+            x=[case["p"] for case in scaling],
+            y=[case[f"{side}_ms"] for case in scaling],
+            name=f"{label}, p^{stored['exponent'][side]:.2f}",
+            mode="lines+markers",
+            line={"color": color, "width": 2},
+            row=1,
+            col=2,
+        )
+    figure.update_yaxes(autorange="reversed", row=1, col=1)
+    figure.update_xaxes(range=[0, 1.2 * max(ratios)], row=1, col=1)
+    ticks = [case["p"] for case in scaling]
+    figure.update_xaxes(type="log", tickvals=ticks, title="p", row=1, col=2)
+    figure.update_yaxes(type="log", title="ms", row=1, col=2)
+    figure.update_layout(height=360, legend={"x": 0.62, "y": 0.98})
+    return figure
 
 
 def dressed(figure: go.Figure, theme: Theme) -> go.Figure:

@@ -9,9 +9,11 @@ import contextlib
 import io
 import json
 import os
+import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 os.environ |= {"COLUMNS": "86", "TERMINAL_WIDTH": "86", "NO_COLOR": "1", "TERM": "dumb"}
@@ -70,6 +72,7 @@ def main() -> None:
 def contents() -> dict[str, str]:
     """Return the text of every generated file by name."""
     texts = {"recipes.txt": recipe_pages(), "errors.txt": errors(), "benchmark.txt": benchmark()}
+    texts["treatments.txt"] = treatments()
     texts |= {f"show-{kind}.txt": said(f"show {kind}") for kind in (*KINDS, "config")}
     texts |= {f"help-{verb}.txt": said(f"{verb} --help") for verb in VERBS}
     return texts | {"help.txt": said("--help"), "show.txt": said("show")}
@@ -88,27 +91,66 @@ def recipe_pages() -> str:
     return "\n".join([*rows, "", *files])
 
 
+def newest(pattern: str) -> tuple[Path, Any]:
+    """Return the newest stored result of a kind, and what is in it."""
+    path = max((ROOT / "benchmarks" / "results").glob(pattern))
+    return path, json.loads(path.read_bytes())
+
+
 def benchmark() -> str:
-    """Return the newest stored benchmark as a table."""
-    newest = max((ROOT / "benchmarks" / "results").glob("*.json"))
-    stored = json.loads(newest.read_bytes())
+    """Return the newest stored benchmark as tables: single cases and sweep, then scaling."""
+    path, stored = newest("2*.json")
     machine = stored["machine"]
     rows = [
-        "| case | plain | grokscope | ratio (quartiles) | floor of the products |",
-        "|---|---:|---:|---:|---:|",
+        "| case | plain | grokscope | ratio (quartiles) | floor: products + memory | peak memory |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
-    for case in stored["cases"].values():
+    scaling = [
+        "| p | plain | grokscope | ratio (quartiles) | peak memory, plain and grokscope |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    for name, case in stored["cases"].items():
         low, high = case["ratio_quartiles"]
-        rows.append(
-            f"| {case['label']} | {case['plain_ms']:.1f} ms | {case['fast_ms']:.1f} ms "
-            f"| {case['ratio']:.2f} ({low:.2f} to {high:.2f}) | {case['gemm_floor_ms']:.1f} ms |"
-        )
+        ratio = f"{case['ratio']:.2f} ({low:.2f} to {high:.2f})"
+        times = f"{case['plain_ms']:.1f} ms | {case['fast_ms']:.1f} ms | {ratio}"
+        if name.startswith("f"):
+            memory = f"{case['plain_peak_mb']:,.0f} MB, {case['peak_mb']:,.0f} MB"
+            scaling.append(f"| {case['p']} | {times} | {memory} |")
+        else:
+            floor = f"{case['gemm_floor_ms']:.1f} + {case['memory_floor_ms']:.1f} ms"
+            rows.append(f"| {case['label']} | {times} | {floor} | {case['peak_mb']:,.0f} MB |")
+    growth = stored["exponent"]
     words = (
-        f"Milliseconds a step, medians of {case['blocks']} alternating blocks; "
+        f"Milliseconds a step of one run, medians of {case['blocks']} alternating blocks; "
         f"{machine['threads']} threads, {machine['processor']} with {machine['capability']} "
         f"({machine['gemm_gflops']:.0f} GFLOP/s in products, {machine['copy_gbs']:.0f} GB/s in "
-        f"copies), PyTorch {machine['torch']}; `{newest.relative_to(ROOT)}`."
+        f"copies), PyTorch {machine['torch']}, commit {machine['commit']}; "
+        f"`{path.relative_to(ROOT)}`."
     )
+    told = (
+        f"A step of the classic network at other moduli: milliseconds grow as "
+        f"p^{growth['fast']:.2f} (plain: p^{growth['plain']:.2f}); the examples grow as p²."
+    )
+    return "\n".join([*rows, "", words, "", told, "", *scaling, ""])
+
+
+def treatments() -> str:
+    """Return what treatments of the numbers did to grokking, seed by seed."""
+    path, stored = newest("treatments-*.json")
+    names = list(dict.fromkeys(run["treatment"] for run in stored["runs"]))
+    rows = [
+        "| treatment | memorized | first test accuracy of .99 | sustained (grokked) | median |",
+        "|---|---|---|---|---:|",
+    ]
+    for name in names:
+        runs = [run for run in stored["runs"] if run["treatment"] == name]
+        cells = [
+            " ".join(f"{run[key]:,}" if run[key] is not None else "not seen" for run in runs)
+            for key in ("memorized_at", "first_at", "grokked_at")
+        ]
+        ends = [run["grokked_at"] or float("inf") for run in runs]
+        rows.append(f"| {name} | {' | '.join(cells)} | {statistics.median(ends):,.0f} |")
+    words = f"Recipe `{stored['recipe']}`, seeds 0 to {len(runs) - 1}; `{path.relative_to(ROOT)}`."
     return "\n".join([*rows, "", words, ""])
 
 
