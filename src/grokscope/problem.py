@@ -103,14 +103,11 @@ class Problem:
         """Return the logits of some examples, without a graph."""
 
         def of(part: Examples) -> Tensor:
-            with torch.no_grad():
-                return self.network.finish(begun, part.prepared)
+            return self.network.finish(begun, part.prepared)
 
         with torch.no_grad():
             begun = self.network.begin(examples.prepared)
-        if not examples.parts:
-            return of(examples)
-        return torch.cat(each(of, examples.parts))
+            return torch.cat(each(of, examples.parts)) if examples.parts else of(examples)
 
     def activation(self, name: str, examples: Examples) -> Tensor:
         """Return the activation at a probe, without a graph, shape [n, ...]."""
@@ -121,14 +118,12 @@ class Problem:
             return activation
 
         def of(part: Examples) -> Tensor:
-            with torch.no_grad():
-                self.network.finish(begun, part.prepared)
+            self.network.finish(begun, part.prepared)
             found: Tensor = seen.activation
             return found
 
-        with replace(self.network, {name: keep}):
-            with torch.no_grad():
-                begun = self.network.begin(examples.prepared)
+        with replace(self.network, {name: keep}), torch.no_grad():
+            begun = self.network.begin(examples.prepared)
             return torch.cat(each(of, examples.parts or (examples,)))
 
     def terms(self, examples: Examples) -> Terms:

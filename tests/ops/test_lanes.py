@@ -43,3 +43,10 @@ def test_every_operation_runs_on_one_thread_and_the_number_is_put_back():
     with lanes(4):
         assert set(each(lambda _: torch.get_num_threads(), range(8))) == {1}
     assert torch.get_num_threads() == before
+
+
+def test_lanes_build_a_graph_where_the_caller_does():
+    with lanes(3):
+        assert set(each(lambda _: torch.is_grad_enabled(), range(6))) == {True}
+        with torch.no_grad():
+            assert set(each(lambda _: torch.is_grad_enabled(), range(6))) == {False}

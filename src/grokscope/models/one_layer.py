@@ -89,15 +89,15 @@ class OneLayer(Decoder):
         values = attention.by_head(attention.value(x))
         after = own if attention.output.bias is None else own + attention.output.bias
         reader = None if self.representation.watched else self.unembedding
+        output = attention.output.weight
         if mlp is None:
-            return scores, *_read(values, attention.output.weight, after, reader)
-        hidden = _read(values, attention.output.weight, after, mlp.expand.weight)
+            return scores, *_read(values, output, after, reader)
+        end = after if mlp.contract.bias is None else after + mlp.contract.bias
+        hidden = _read(values, output, after, mlp.expand.weight)
         if mlp.expand.bias is not None:
             hidden = hidden[0], hidden[1] + mlp.expand.bias
-        if mlp.contract.bias is not None:
-            after = after + mlp.contract.bias
         matrix = mlp.contract.weight if reader is None else reader @ mlp.contract.weight
-        return scores, *_read(values, attention.output.weight, after, reader), *hidden, matrix
+        return scores, *_read(values, output, end, reader), *hidden, matrix
 
     def finish(self, begun: tuple[Tensor, ...], part: Any) -> Tensor:
         """Return the logits of a part, shape [n, classes]."""

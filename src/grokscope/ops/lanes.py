@@ -54,8 +54,10 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         for number in waiting:
             found[number] = function(items[number])
 
+    graph = torch.is_grad_enabled()
+
     def join() -> None:
-        with inside():
+        with torch.set_grad_enabled(graph), inside():
             work()
 
     joined = [pool.submit(join) for _ in range(min(count, len(items) - 1))]
