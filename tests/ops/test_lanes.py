@@ -50,3 +50,11 @@ def test_lanes_build_a_graph_where_the_caller_does():
         assert set(each(lambda _: torch.is_grad_enabled(), range(6))) == {True}
         with torch.no_grad():
             assert set(each(lambda _: torch.is_grad_enabled(), range(6))) == {False}
+
+
+def test_within_an_item_there_are_no_further_lanes():
+    def nested(_):
+        return len(set(each(lambda _: threading.get_ident(), range(4))))
+
+    with lanes(2):
+        assert each(nested, range(4)) == [1] * 4

@@ -61,9 +61,11 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
             work()
 
     joined = [pool.submit(join) for _ in range(min(count, len(items) - 1))]
+    token = _others.set(None)  # within an item there are no further lanes
     try:
         work()
     finally:
+        _others.reset(token)
         for other in joined:
             other.result()
     return [found[number] for number in range(len(items))]
