@@ -47,10 +47,7 @@ Pairs = list[tuple[Any, Any]]
 """A section of a document as it is written: a key may occur twice."""
 
 RAW = tuple(
-    "~ null Null true True yes no on off y n .nan .NaN .inf -.inf +.INF 1e400 -1e400 0x1F 0o17 010 "
-    "0b11 1_000 1:30 1:30:05 190:20:30 1e-8 1E3 .5 5. +1 -0 - -- --- ... ? : , @x `x %x = << *x &x "
-    "&x&y ! !x !!x !!str !!null !!bool !!int !!float !!set !!omap !!binary !!timestamp !!merge "
-    "2020-01-01 2020-13-45 2001-12-14t21:59:43.10-05:00 2001-12-14t21:59:43+99:00 | > |9 >+ '".split()
+    ["~", "null", "Null", "true", "True", "yes", "no", "on", "off", "y", "n", ".nan", ".NaN", ".inf", "-.inf", "+.INF", "1e400", "-1e400", "0x1F", "0o17", "010", "0b11", "1_000", "1:30", "1:30:05", "190:20:30", "1e-8", "1E3", ".5", "5.", "+1", "-0", "-", "--", "---", "...", "?", ":", ",", "@x", "`x", "%x", "=", "<<", "*x", "&x", "&x&y", "!", "!x", "!!x", "!!str", "!!null", "!!bool", "!!int", "!!float", "!!set", "!!omap", "!!binary", "!!timestamp", "!!merge", "2020-01-01", "2020-13-45", "2001-12-14t21:59:43.10-05:00", "2001-12-14t21:59:43+99:00", "|", ">", "|9", ">+", "'"]
 ) + (
     '!!int ""',
     '!!float ""',

@@ -393,7 +393,9 @@ def probing(*kinds: str) -> Probe:
     def probe(path: Path, folder: Path) -> list[str]:
         rng = random.Random(0)
         fixed = documents.traps() if "trap" in kinds else []
-        made = [documents.MAKERS[kind][0](rng) for kind in kinds if kind != "trap" for _ in range(9)]
+        made = [
+            documents.MAKERS[kind][0](rng) for kind in kinds if kind != "trap" for _ in range(9)
+        ]
         return [trial(one, path)[0] for one in [*fixed, *made]]
 
     return probe

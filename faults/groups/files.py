@@ -117,9 +117,7 @@ def pickled() -> Iterator[Case]:
             _optional(target, lambda places, name=name: payloads.pickles(places.marker)[name]),
         )
     for target in (f"{STEP}/model.safetensors", f"{STEP}/optimizer.safetensors"):
-        yield Case(
-            "pickle", f"torch.save as {target}", replacing(target, _of(payloads.torch_file))
-        )
+        yield Case("pickle", f"torch.save as {target}", replacing(target, _of(payloads.torch_file)))
     arrays = replacing(f"{RESULT}/arrays.npz", _of(payloads.object_arrays))
     yield Case("pickle", "an array of objects", arrays)
 
@@ -241,7 +239,16 @@ def archives() -> Iterator[Case]:
 
 def manifests() -> Iterator[Case]:
     """Yield manifests that name files elsewhere, or not what they guard."""
-    names = ["../../config.yaml", "/etc/passwd", "..", ".", "", "a\0b", "a/../state.json", "x" * 5000]
+    names = [
+        "../../config.yaml",
+        "/etc/passwd",
+        "..",
+        ".",
+        "",
+        "a\0b",
+        "a/../state.json",
+        "x" * 5000,
+    ]
     for name in names:
         yield Case("manifest", f"naming {name[:20]!r}", listing({name: "0" * 64}))
     yield Case("manifest", "naming nothing, with all files there", listing(None))

@@ -314,7 +314,7 @@ def _false(rival: Rival, place: Path, code: str) -> bool:
 def _loads(rival: Rival, place: Path, present: list[Path]) -> bool:
     try:
         if rival.name == "grokscope":
-            from grokscope.store import checkpoint  # noqa: PLC0415
+            from grokscope.store import checkpoint
 
             checkpoint.read(place / "run", checkpoint.steps(place / "run")[-1])
         else:
