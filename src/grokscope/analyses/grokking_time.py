@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from grokscope.config import RunConfig, problem_of
 from grokscope.errors import ScienceError
 from grokscope.models import capture
 from grokscope.ops import crossings
+from grokscope.ops.products import flop_counter
 from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run
 from grokscope.typing import Ge, Gt, Le
@@ -74,7 +74,7 @@ def flops_per_step(config: RunConfig) -> int:
     problem, _ = problem_of(config, device="cpu")
     n = len(problem.train)
     some = problem.network.prepare(problem.train.inputs[:64], share=False)
-    counter = FlopCounterMode(display=False)
+    counter = flop_counter()
     with counter, capture(problem.network, "embeddings"):
         logits = problem.network(some)
         loss = problem.objective.task_loss(logits, problem.train.targets[:64])

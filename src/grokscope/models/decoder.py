@@ -15,6 +15,7 @@ from grokscope.models.base import Network
 from grokscope.models.layers import ACTIVATIONS, Linear, Table
 from grokscope.models.probe import Probe
 from grokscope.ops.prefixes import Prefixes, Rows, stack, unstack
+from grokscope.ops.products import linear
 from grokscope.tasks.base import Signature
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Decoder(Network):
         answer, examples = normed(self.norm, x[-1]), prepared.levels[last].examples
         if self.representation.watched:
             shown: Tensor = self.representation(answer.at(examples).expand())
-            return F.linear(shown, self.unembedding)
-        return answer.map(lambda y: F.linear(y, self.unembedding)).at(examples).expand()
+            return linear(shown, self.unembedding)
+        return answer.map(lambda y: linear(y, self.unembedding)).at(examples).expand()
 
 
 class Block(nn.Module):

@@ -15,6 +15,7 @@ from grokscope.models.init import Init
 from grokscope.models.layers import ACTIVATIONS, Activation, Linear, Table
 from grokscope.models.probe import Probe
 from grokscope.ops.mixing import Bags, mix, mix_plainly
+from grokscope.ops.products import linear
 from grokscope.tasks.base import Signature
 from grokscope.typing import PER_RUN, Ge, Gt
 
@@ -119,7 +120,7 @@ class _MLP(Network):
         x = self.hidden[0](self._units(begun[0], part) if begun else self._dense_units(part))
         for layer, probe in zip(self.rest, self.hidden[1:], strict=True):
             x = probe(self._activation(layer(x)))
-        return F.linear(self.representation(x), self.unembed.weight * self.output_multiplier)
+        return linear(self.representation(x), self.unembed.weight * self.output_multiplier)
 
     def _units(self, table: Tensor, part: Tensor | Bags) -> Tensor:
         """Return the units of the first layer, each a sum of table rows."""

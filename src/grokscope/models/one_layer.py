@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 from torch.utils import _pytree as pytree
@@ -21,6 +20,7 @@ from grokscope.models.decoder import Block, Decoder
 from grokscope.models.layers import ACTIVATIONS
 from grokscope.ops.mixing import Bags, mix
 from grokscope.ops.prefixes import Prefixes, take
+from grokscope.ops.products import linear, product
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class OneLayer(Decoder):
         hidden = _read(values, output, after, mlp.expand.weight)
         if mlp.expand.bias is not None:
             hidden = hidden[0], hidden[1] + mlp.expand.bias
-        matrix = mlp.contract.weight if reader is None else reader @ mlp.contract.weight
+        matrix = mlp.contract.weight if reader is None else product(reader, mlp.contract.weight)
         return scores, *_read(values, output, end, reader), *hidden, matrix
 
     def finish(self, begun: tuple[Tensor, ...], part: Any) -> Tensor:
@@ -115,9 +115,9 @@ class OneLayer(Decoder):
             units = mix(pattern, hidden[0], mixture.bags, hidden[1], rectify=rectify)
             if not rectify:
                 units = ACTIVATIONS[activation](units)
-            answer = torch.addmm(answer, units, hidden[2].t())
+            answer = answer + linear(units, hidden[2])
         if self.representation.watched:
-            return F.linear(self.representation(answer), self.unembedding)
+            return linear(self.representation(answer), self.unembedding)
         return answer
 
     @property
@@ -140,7 +140,7 @@ def _read(
 
     values: [k, heads, d / heads]; output: [d, d]; after: what is added to attention, [d].
     """
-    weight = output if reader is None else reader @ output
+    weight = output if reader is None else product(reader, output)
     by_head = rearrange(weight, "o (h k) -> h k o", h=values.shape[1])
     others = (values[:-1] - values[-1]).transpose(0, 1)
     offset = weight @ values[-1].flatten() + (after if reader is None else reader @ after)

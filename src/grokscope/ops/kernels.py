@@ -65,14 +65,22 @@ def mix_rows(  # pragma: no cover (compiled)
 
 
 @compiled
-def rectified_gradient(gradient: Array, mixed: Array, out: Array) -> None:  # pragma: no cover
-    """Set out to the gradient where the mixture is positive, else to 0.
+def rectified_gradient(  # pragma: no cover (compiled)
+    gradient: Array, mixed: Array, out: Array, total: Array
+) -> None:
+    """Set out to the gradient where the mixture is positive, else to 0, and total to its sum.
 
-    Twin: `gradient * (mixed > 0)`.
+    Twin: `gradient * (mixed > 0)` and its sum over rows.
     """
+    width, zero = out.shape[1], out.dtype.type(0)
+    for o in range(width):
+        total[o] = zero
     for i in range(len(out)):
-        for o in range(out.shape[1]):
-            out[i, o] = gradient[i, o] if mixed[i, o] > 0 else 0
+        g, x, row = gradient[i], mixed[i], out[i]
+        for o in range(width):
+            passed = g[o] if x[o] > zero else zero
+            row[o] = passed
+            total[o] += passed
 
 
 @compiled

@@ -30,7 +30,8 @@ def lanes(count: int, inside: Inside = nullcontext) -> Iterator[None]:
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(max(1, count - 1), "lane")  # starts no thread before it is used
+    # A thread has its own number of threads below it, which oneDNN obeys. None starts before use.
+    pool = ThreadPoolExecutor(max(1, count - 1), "lane", torch.set_num_threads, (1,))
     token = _others.set((pool, count - 1, inside))
     try:
         with inside():
@@ -42,7 +43,11 @@ def lanes(count: int, inside: Inside = nullcontext) -> Iterator[None]:
 
 
 def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Return function(item) for each item, in order; inside `lanes` several at a time."""
+    """Return function(item) for each item, in order; inside `lanes` several at a time.
+
+    A graph of autograd must not leave the function: PyTorch orders backward passes by counters
+    that each thread has for itself, so sums over such graphs would depend on the lanes.
+    """
     others = _others.get()
     if others is None or len(items) < 2:
         return [function(item) for item in items]

@@ -138,14 +138,17 @@ class _Mix(torch.autograd.Function):
             return *parts, gradient.sum(0), *nothing
         gradient = gradient.contiguous()
         if ctx.rectify:
-            passed = torch.empty_like(gradient)
-            kernels.rectified_gradient(gradient.numpy(), mixed.numpy(), passed.numpy())
+            passed, for_offset = torch.empty_like(gradient), gradient.new_empty(gradient.shape[1])
+            outputs = passed.numpy(), for_offset.numpy()
+            kernels.rectified_gradient(gradient.numpy(), mixed.numpy(), *outputs)
             gradient = passed
+        else:
+            for_offset = gradient.sum(0)
         for_weights, for_tables = torch.empty_like(weights), torch.empty_like(tables)
         inputs = (gradient, weights.reshape(-1), tables, *uses)
         arrays = (x.detach().contiguous().numpy() for x in inputs)
         kernels.unmix_rows(*arrays, for_weights.view(-1).numpy(), for_tables.numpy())
-        return for_weights, for_tables, gradient.sum(0), *nothing
+        return for_weights, for_tables, for_offset, *nothing
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:

@@ -20,6 +20,7 @@ _FIRST_FACTOR = {
     _aten.bmm.default: 0,
     _aten.addmm.default: 1,
     _aten.baddbmm.default: 1,
+    torch.ops.mkldnn._linear_pointwise.default: 0,
 }
 
 

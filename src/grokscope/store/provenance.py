@@ -13,7 +13,17 @@ from typing import Any
 import torch
 
 from grokscope.config import RunConfig, identity
+from grokscope.ops.products import onednn_is_faster
 
+_DECIDING = (
+    "config_hash",
+    "split_hash",
+    "code_hash",
+    "device",
+    "products",
+    "cpu_capability",
+    "platform",
+)
 PACKAGES = ("grokscope", "torch", "numpy", "numba", "safetensors", "pyarrow", "polars")
 
 
@@ -29,6 +39,7 @@ def provenance(config: RunConfig, split_hash: str) -> dict[str, Any]:
         "platform": f"{sys.platform} {platform.machine()}",
         "device": _device(config.device),
         "threads": config.threads or torch.get_num_threads(),
+        "products": "oneDNN" if onednn_is_faster() else "BLAS",
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
     }
@@ -57,8 +68,7 @@ def _device(name: str) -> str:
 
 def drift(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what decides a run's bits and is no longer as it was: `device was cpu, is cuda`."""
-    names = ("config_hash", "split_hash", "code_hash", "device", "cpu_capability", "platform")
-    pairs = [(name, old.get(name), new.get(name)) for name in names]
+    pairs = [(name, old.get(name), new.get(name)) for name in _DECIDING]
     packages = old.get("packages", {})
     pairs += [
         (name, packages.get(name), new["packages"][name])
