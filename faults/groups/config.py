@@ -353,7 +353,7 @@ def unknown_pass() -> AbstractContextManager[object]:
     """Break: leave out what is not known."""
     module = importlib.import_module("grokscope.config.decode")
     strict = module.decode
-    known = {field for field in RunConfig.__dataclass_fields__}
+    known = set(RunConfig.__dataclass_fields__)
 
     def lenient(tree: dict[str, Any], **options: Any) -> RunConfig:
         config: RunConfig = strict({k: v for k, v in tree.items() if k in known}, **options)

@@ -251,7 +251,7 @@ def unnoticed(case: Case, path: Path) -> list[str]:
         place = "/".join(hit.split("/")[:2])
         if not any(place in line for line in lines):
             problems.append(f"verify does not name {place}: {lines[0]}")
-        if not refused(lambda: found.snapshot()):
+        if not refused(found.snapshot):
             problems.append("a snapshot is made of it")
         saved = checkpoint.newest(path)[0]
         if saved is None or saved.step >= int(place[-9:]):
@@ -309,8 +309,8 @@ Patches = Callable[[], contextlib.AbstractContextManager[object]]
 def no_checkpoint_hashes() -> contextlib.AbstractContextManager[object]:
     """Break: believe every checkpoint whose files can be parsed."""
     stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(checkpoint, "damage", lambda path: ""))
-    stack.enter_context(mock.patch.object(run_module, "damage", lambda path: ""))
+    stack.enter_context(mock.patch.object(checkpoint, "damage", return_value=""))
+    stack.enter_context(mock.patch.object(run_module, "damage", return_value=""))
     return stack
 
 

@@ -282,7 +282,7 @@ def specials() -> Iterator[Case]:
     """Yield pipes, endless devices, holes and directories where files are expected."""
     for target in SPECIAL:
         for what, make in {
-            "a pipe": lambda path: os.mkfifo(path),
+            "a pipe": os.mkfifo,
             "zeros without end": lambda path: path.symlink_to("/dev/zero"),
             "a terabyte of nothing": _hollow,
             "a directory": lambda path: path.mkdir(),
@@ -389,7 +389,7 @@ OPERATIONS: dict[str, Callable[[Path], object]] = {
     "results": lambda path: grokscope.open(path).results(),
     "analyze": lambda path: grokscope.open(path).analyze("grokking_time"),
     "table": lambda path: grokscope.open_all(path.parent).table(),
-    "resume": lambda path: grokscope.resume(path),
+    "resume": grokscope.resume,
     "resume longer": lambda path: grokscope.resume(path, ["steps=+5"]),
 }
 
@@ -423,7 +423,7 @@ def plan(count: int, seed: int) -> list[tuple[str, Case]]:
 
 
 def answered(folder: Path, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the answer about each case; one that ends the child is answered for, and it restarts."""
+    """Yield the answer about each case; one that ends the child is answered for by this process."""
     total, done = len(plan(count, seed)), 0
     while done < total:
         place = folder / f"from-{done}"
@@ -475,9 +475,11 @@ def open_objects() -> AbstractContextManager[object]:
 
 def greedy() -> AbstractContextManager[object]:
     """Break: read a whole file that says it is large."""
-    return mock.patch.object(
-        checkpoint, "damage", lambda path: bytearray(3 * 2**30) and "larger than memory"
-    )
+    return mock.patch.object(checkpoint, "damage", _hoard)
+
+
+def _hoard(path: Path) -> str:
+    return f"{len(bytearray(3 * 2**30))} bytes were not too many"
 
 
 def patient() -> AbstractContextManager[object]:

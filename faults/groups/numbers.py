@@ -433,7 +433,7 @@ def blaming() -> AbstractContextManager[object]:
 
 def silent() -> AbstractContextManager[object]:
     """Break: write no diagnosis."""
-    return mock.patch.object(Writer, "diagnosed", lambda self, diagnosis: None)
+    return mock.patch.object(Writer, "diagnosed", return_value=None)
 
 
 FIXED = Plant("weights", 2, 7, 50)
