@@ -339,7 +339,7 @@ def leading_out(target: str, *, other: bool = False) -> Callable[[Places], Path]
         if other:
             shutil.copytree(run, places.outside / "other")
             there = places.outside / "other" / target
-            (there / ".precious.tmp").write_text("mine")
+            (there / ".precious.0123abcd.tmp").write_text("mine")
             remove(path)
         elif os.path.lexists(path):
             path.rename(there)

@@ -65,6 +65,18 @@ def test_a_writer_that_is_no_longer_the_owner_writes_nothing(run, write):
         assert files(run) == before
 
 
+def test_of_several_runs_only_the_one_that_was_taken_over_is_closed(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir(), second.mkdir()
+    with locked(first), locked(second):
+        (first / ".owner").write_text("{}")
+        with pytest.raises(LockedError, match="first: was taken over by another process"):
+            write_file(first / "status.json", b"{}")
+        write_file(second / "status.json", b"{}")
+    assert not (first / "status.json").exists()
+    assert (second / "status.json").exists()
+
+
 def test_the_owner_writes(run):
     (run / "kept").write_bytes(b"kept")
     with locked(run):

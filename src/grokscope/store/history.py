@@ -113,7 +113,7 @@ def cut(run: Path, series: str, rows: int) -> None:
                 make_directory(run / series)
                 kept = segment.frame().head(rows - segment.start)
                 _write_segment(run / series, segment.start, _to_bytes(_arrow(kept)), len(kept))
-            check_fence()
+            check_fence(segment.path)
             segment.path.unlink()
 
 
@@ -133,7 +133,7 @@ def compact(run: Path, series: str) -> None:
     write_file(beside, _hash(content).encode())
     folder = run / series
     with storage(folder):
-        check_fence()
+        check_fence(folder)
         for path in sorted(folder.glob("rows_*.parquet")):
             path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):

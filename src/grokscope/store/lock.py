@@ -40,7 +40,7 @@ def locked(run: Path, *, claim: bool = True) -> Iterator[None]:
             yield
             return
         mine = _claim(run)
-        with fenced(lambda: _check(run, descriptor, mine)):
+        with fenced(run, lambda: _check(run, descriptor, mine)):
             yield
     finally:
         os.close(descriptor)

@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any, final
 
 from grokscope.config import RunConfig, to_yaml
-from grokscope.errors import ConfigError, NoValidStateError
+from grokscope.errors import ConfigError, NoValidStateError, StorageError
 from grokscope.store import checkpoint, history
 from grokscope.store.checkpoint import Checkpoint
-from grokscope.store.durable import make_directory, set_aside, sweep, to_json, write_file
+from grokscope.store.durable import (
+    appear,
+    make_directory,
+    set_aside,
+    storage,
+    sweep,
+    to_json,
+    write_file,
+)
 from grokscope.store.lock import locked
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,127}")
@@ -88,22 +96,38 @@ class Writer:
 
 @contextlib.contextmanager
 def create(path: Path, config: RunConfig, provenance: dict[str, Any]) -> Iterator[Writer]:
-    """Make a run directory and hold its lock. Raises ConfigError where the path exists."""
+    """Make a run directory and hold its lock. Raises ConfigError where the path exists.
+
+    The directory appears with its first three files at once, so what is there can be gone on with
+    wherever its writer died, and where it died before there is nothing in the way of another.
+    """
     check_name(path.name)
     make_directory(path.parent)
+    _check_free(path)
+    now = time.time()
+    status = {"version": 1, "state": "running", "step": 0, "started": now, "updated": now}
+    files = {
+        "config.yaml": to_yaml(config).encode(),
+        "provenance.json": to_json(provenance),
+        "status.json": to_json(status),
+    }
+    try:
+        appear(path, files)
+    except StorageError:
+        _check_free(path)  # another process may have taken the name meanwhile
+        raise
+    with locked(path):
+        sweep(path.parent, path.name)
+        yield Writer(path, rows=0, status=status)
+
+
+def _check_free(path: Path) -> None:
+    """Raise ConfigError where there is anything under the name of a new run."""
     if os.path.lexists(path):
         raise ConfigError(
             f"{path}: exists already and is never overwritten; choose another --name, or "
             f"grokscope resume {path}"
         )
-    make_directory(path)
-    with locked(path):
-        status = {"version": 1, "state": "running", "step": 0, "started": time.time()}
-        write_file(path / "config.yaml", to_yaml(config).encode())
-        write_file(path / "provenance.json", to_json(provenance))
-        writer = Writer(path, rows=0, status=status)
-        writer.status()
-        yield writer
 
 
 @contextlib.contextmanager
@@ -126,11 +150,14 @@ def reopen(path: Path, config: RunConfig) -> Iterator[tuple[Writer, Checkpoint |
         rows = int(found.facts["rows"]) if found is not None else 0
         history.cut(path, "history", rows)
         history.cut(path, "clock", rows)
-        if (path / "config.yaml").read_bytes() != to_yaml(config).encode():
-            write_file(path / "config.yaml", to_yaml(config).encode())
         status = _status(path)
         writer = Writer(path, rows=rows, status={**status, "state": "running"})
-        writer.status()
+        writer.status()  # before the configuration: no run is finished that was asked for more
+        content = to_yaml(config).encode()
+        with storage(path / "config.yaml"):
+            changed = (path / "config.yaml").read_bytes() != content
+        if changed:
+            write_file(path / "config.yaml", content)
         yield writer, found
 
 
