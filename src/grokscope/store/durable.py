@@ -6,14 +6,16 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import GrokscopeError, StorageError
+from grokscope.errors import GrokscopeError, NoValidStateError, StorageError
+from grokscope.store import reading
 
 _REMEDY = {
     errno.ENOSPC: "free some space, then resume the run",
@@ -136,6 +138,7 @@ def sweep(folder: Path, name: str = "*") -> None:
 
 
 _TOKEN = 4
+_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
 def _temporary(path: Path) -> Path:
@@ -143,21 +146,24 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN)}.tmp")
 
 
-def damage(path: Path) -> str:
-    """Return what is wrong with a directory written by `write_directory`, or an empty string."""
+def damage(path: Path, needed: Collection[str] = ()) -> str:
+    """Return what is wrong with a directory written by `write_directory`, or an empty string.
+
+    needed: files without which it is not whole.
+    """
     manifest = path / "manifest.json"
     try:
-        hashes: dict[str, str] = json.loads(manifest.read_bytes())["sha256"]
+        hashes = reading.mapping(manifest, {"sha256": dict}).get("sha256")
+        if hashes is None or not set(needed) <= set(hashes):
+            return f"{manifest}: not a manifest"
         for name, expected in hashes.items():
-            if Path(name).name != name:
-                return f"{manifest}: names a file outside its directory: {name!r}"
-            found = hashlib.sha256((path / name).read_bytes()).hexdigest()
+            if not _NAME.fullmatch(name):
+                return f"{manifest}: names a file outside its directory: {name[:40]!r}"
+            found = hashlib.sha256(reading.content(path / name)).hexdigest()
             if found != expected:
                 return f"{path / name}: does not match its SHA-256 in the manifest"
-    except OSError as error:
-        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"{manifest}: not a manifest"
+    except NoValidStateError as error:
+        return str(error)
     return ""
 
 
