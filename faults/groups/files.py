@@ -21,15 +21,12 @@ from pathlib import Path
 from typing import IO, Any
 from unittest import mock
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import payloads
 from board import Group, Score
 
 import grokscope
 from grokscope.errors import GrokscopeError
-from grokscope.store import checkpoint, history, results
+from grokscope.store import checkpoint, reading, results
 
 SMALL = (
     "task.p=5",
@@ -428,11 +425,16 @@ def answered(folder: Path, count: int, seed: int) -> Iterator[dict[str, Any]]:
     while done < total:
         place = folder / f"from-{done}"
         place.mkdir(parents=True)
-        command = [sys.executable, __file__, str(place), str(done), str(count), str(seed)]
+        numbers = [str(done), str(count), str(seed)]
         log = folder / "log.txt"
         with log.open("w") as errors:
             child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=place
+                [sys.executable, "-m", "groups.files", str(place), *numbers],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=place,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
             assert child.stdout is not None
             for line in child.stdout:
@@ -469,7 +471,7 @@ def open_objects() -> AbstractContextManager[object]:
     """Break: let archives hold arrays of objects."""
     load = results.np.load
     return mock.patch.object(
-        results.np, "load", lambda path, allow_pickle: load(path, allow_pickle=True)
+        results.np, "load", lambda file, allow_pickle: load(file, allow_pickle=True)
     )
 
 
@@ -478,7 +480,7 @@ def greedy() -> AbstractContextManager[object]:
     return mock.patch.object(checkpoint, "damage", _hoard)
 
 
-def _hoard(path: Path) -> str:
+def _hoard(path: Path, needed: object) -> str:
     return f"{len(bytearray(3 * 2**30))} bytes were not too many"
 
 
@@ -487,22 +489,15 @@ def patient() -> AbstractContextManager[object]:
     return mock.patch.object(checkpoint, "damage", _wait)
 
 
-def _wait(path: Path) -> str:
+def _wait(path: Path, needed: object) -> str:
     with (path / "model.safetensors").open("rb") as file:
         file.read()
     return ""
 
 
 def following() -> AbstractContextManager[object]:
-    """Break: clear the place a link leads to."""
-    cut = history.cut
-
-    def clear(run: Path, series: str, rows: int) -> None:
-        for path in (run / series).glob("*"):
-            path.unlink()
-        cut(run, series, rows)
-
-    return mock.patch.object(history, "cut", clear)
+    """Break: write through links."""
+    return mock.patch.object(reading, "check_inside", return_value=None)
 
 
 def only(*names: str) -> Callable[[], list[Case]]:
@@ -518,7 +513,7 @@ MUTANTS = {
     "opens objects": (open_objects, only("an array of objects")),
     "reads without bound": (greedy, only("no tensors as model")),
     "waits for pipes": (patient, only(f"a pipe as {MODEL}")),
-    "empties linked folders": (following, only("history is that of another run")),
+    "writes through links": (following, only("history is that of another run")),
 }
 
 
