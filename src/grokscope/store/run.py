@@ -176,10 +176,10 @@ class Run:
         if not rows["step"].diff().drop_nulls().gt(0).all():
             return [f"{self.path}: the steps of the history are not ascending"]
         saved = {step: checkpoint.facts(self.path, step) for step in self.steps}
-        counted = max((facts["rows"] for facts in saved.values()), default=0)
-        if len(rows) < counted:
-            return [f"{self.path}: history has {len(rows)} rows, a checkpoint counts {counted}"]
         links, known = chain(rows.iter_rows(named=True)), identities(self.path)
+        ours = [facts["rows"] for facts in saved.values() if not foreign(facts, known)]
+        if len(rows) < max(ours, default=0):
+            return [f"{self.path}: history has {len(rows)} rows, a checkpoint counts {max(ours)}"]
         reasons = {step: foreign(f, known) or misplaced(f, links) for step, f in saved.items()}
         return [
             f"{checkpoint.directory(self.path, step)}: {reason}"
