@@ -20,11 +20,15 @@ os.environ |= {"COLUMNS": "86", "TERMINAL_WIDTH": "86", "NO_COLOR": "1", "TERM":
 for variable in [name for name in os.environ if name.startswith("GROKSCOPE_")]:
     del os.environ[variable]
 
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "faults"))
+
+import board  # noqa: E402 - of the fault harness
+
 from grokscope import cli  # noqa: E402 - the width is read at import
 from grokscope.config import recipes  # noqa: E402
 from grokscope.config.document import Document  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
 VERBS = ("train", "resume", "show", "analyze", "report", "export", "verify")
 KINDS = ("task", "model", "loss", "penalty", "optimizer", "metric", "analysis", "plot")
@@ -72,7 +76,7 @@ def main() -> None:
 def contents() -> dict[str, str]:
     """Return the text of every generated file by name."""
     texts = {"recipes.txt": recipe_pages(), "errors.txt": errors(), "benchmark.txt": benchmark()}
-    texts["treatments.txt"] = treatments()
+    texts |= {"treatments.txt": treatments(), "faults.txt": faults(), "rivals.txt": rivals()}
     texts |= {f"show-{kind}.txt": said(f"show {kind}") for kind in (*KINDS, "config")}
     texts |= {f"help-{verb}.txt": said(f"{verb} --help") for verb in VERBS}
     return texts | {"help.txt": said("--help"), "show.txt": said("show")}
@@ -152,6 +156,45 @@ def treatments() -> str:
         rows.append(f"| {name} | {' | '.join(cells)} | {statistics.median(ends):,.0f} |")
     words = f"Recipe `{stored['recipe']}`, seeds 0 to {len(runs) - 1}; `{path.relative_to(ROOT)}`."
     return "\n".join([*rows, "", words, ""])
+
+
+def stored_faults(name: str) -> Any:
+    """Return what a run of the fault harness wrote down."""
+    return json.loads((ROOT / "faults" / "results" / f"{name}.json").read_bytes())
+
+
+def faults() -> str:
+    """Return the scoreboard of the long run of the fault harness, then what durability cost."""
+    stored = stored_faults("scores")
+    scores = [board.Score(**{k: v for k, v in s.items() if k != "commit"}) for s in stored]
+    notes = [f"- {score.group}: {note}" for score in scores for note in score.notes]
+    commits = ", ".join(dict.fromkeys(score["commit"] for score in stored))
+    told = f"`faults/results/scores.json`, commit {commits}. What the groups say of themselves:"
+    cost = stored_faults("cost")
+    worst = max(cost["first_step_seconds"])
+    words = (
+        f"Keeping `{cost['recipe']}` ({cost['steps']:,} steps, {cost['checkpoints']} checkpoints "
+        f"at the default schedule) took {cost['keeping_seconds']:.1f} s of {cost['seconds']:,.0f}, "
+        f"{cost['share']:.2%}. Going on with it reached the end of the first step within "
+        f"{worst:.1f} s of the imports, the slowest of {len(cost['first_step_seconds'])} times."
+    )
+    return "\n".join([board.table(scores), "", told, "", *notes, "", words, ""])
+
+
+def rivals() -> str:
+    """Return how three ways to train fared under the same faults."""
+    stored = stored_faults("rivals")
+    rows = [
+        "| fault | | trials | weights | optimizer | history | silent | process ended with |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for row in sorted(stored["rows"], key=lambda row: row["fault"]):
+        codes = ", ".join(f"{code} ({count})" for code, count in row["codes"].items())
+        counts = (row[name] for name in ("trials", "weights", "optimizer", "history", "silent"))
+        rows.append(
+            f"| {row['fault']} | {row['rival']} | {' | '.join(map(str, counts))} | {codes} |"
+        )
+    return "\n".join([*rows, ""])
 
 
 def errors() -> str:

@@ -46,9 +46,14 @@ class Raw(str):
 Pairs = list[tuple[Any, Any]]
 """A section of a document as it is written: a key may occur twice."""
 
-RAW = tuple(
-    ["~", "null", "Null", "true", "True", "yes", "no", "on", "off", "y", "n", ".nan", ".NaN", ".inf", "-.inf", "+.INF", "1e400", "-1e400", "0x1F", "0o17", "010", "0b11", "1_000", "1:30", "1:30:05", "190:20:30", "1e-8", "1E3", ".5", "5.", "+1", "-0", "-", "--", "---", "...", "?", ":", ",", "@x", "`x", "%x", "=", "<<", "*x", "&x", "&x&y", "!", "!x", "!!x", "!!str", "!!null", "!!bool", "!!int", "!!float", "!!set", "!!omap", "!!binary", "!!timestamp", "!!merge", "2020-01-01", "2020-13-45", "2001-12-14t21:59:43.10-05:00", "2001-12-14t21:59:43+99:00", "|", ">", "|9", ">+", "'"]
-) + (
+WORDS = """
+~ null Null true True yes no on off y n .nan .NaN .inf -.inf +.INF 1e400 -1e400 0x1F 0o17 010 0b11
+1_000 1:30 1:30:05 190:20:30 1e-8 1E3 .5 5. +1 -0 - -- --- ... ? : , @x `x %x = << *x &x &x&y ! !x
+!!x !!str !!null !!bool !!int !!float !!set !!omap !!binary !!timestamp !!merge 2020-01-01
+2020-13-45 2001-12-14t21:59:43.10-05:00 2001-12-14t21:59:43+99:00 | > |9 >+ '
+"""
+RAW = (
+    *WORDS.split(),
     '!!int ""',
     '!!float ""',
     '!!int "_"',
@@ -130,7 +135,10 @@ STARTS = (
     "\x85\n",
     "\x07",
 )
-LETTERS = " \n\t:-?,[]{}#&*!|>'\"%@`~<=.0123456789eE+_abcXYZ\\/\u00e9\u4e2d\U0001f600\u2028\x85\x00\x1b\ufeff"
+LETTERS = (
+    " \n\t:-?,[]{}#&*!|>'\"%@`~<=.0123456789eE+_abcXYZ\\/"
+    "\u00e9\u4e2d\U0001f600\u2028\x85\x00\x1b\ufeff"
+)
 
 
 def samples(rng: random.Random, count: int) -> Iterator[Sample]:

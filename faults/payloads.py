@@ -143,11 +143,13 @@ def inflating_array() -> bytes:
     shape = {"descr": "<f8", "fortran_order": False, "shape": (elements,)}
     np.lib.format.write_array_header_1_0(header, shape)
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("crossings.npy", "w", force_zip64=True) as member:
-            member.write(header.getvalue())
-            for _ in range(elements // 2**21):
-                member.write(bytes(2**24))
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("crossings.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(header.getvalue())
+        for _ in range(elements // 2**21):
+            member.write(bytes(2**24))
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ Each group lies in a module of its own, `faults/groups/<name>.py`, whose GROUP i
 import argparse
 import importlib
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +38,12 @@ def run(group: Group, count: int, seed: int) -> Score:
     return score
 
 
+def commit() -> str:
+    """Return the commit that is tested, marked where files differ from it."""
+    words = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def main() -> None:
     """Run the groups named on the command line and print the scoreboard."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -57,7 +64,8 @@ def main() -> None:
             print(f"{name}: {line}", flush=True)
     print(table(scores))
     if options.json:
-        options.json.write_text(json.dumps([asdict(score) for score in scores], indent=2) + "\n")
+        written = [{**asdict(score), "commit": commit()} for score in scores]
+        options.json.write_text(json.dumps(written, indent=2) + "\n")
     raise SystemExit(not all(score.sound for score in scores))
 
 

@@ -18,6 +18,7 @@ from grokscope.cli import main
 from grokscope.config import load
 from grokscope.engine import train
 from grokscope.errors import GrokscopeError
+from grokscope.metrics import METRICS
 from grokscope.store import checkpoint, history, open_run
 from grokscope.store.writer import Writer
 
@@ -66,6 +67,7 @@ RECIPES = (
     ),
     Recipe("batches", "mlp-17", (*_MLP, "batch.size=64")),
     Recipe("replacement", "mlp-17", (*_MLP, "batch={size: 64, replacement: true}")),
+    Recipe("measured", "mlp-17", (*_MLP, f"measure.metrics={json.dumps(sorted(METRICS))}")),
 )
 TINY = Recipe(
     "tiny",
@@ -108,7 +110,6 @@ class Place:
         command: bool = False,
     ) -> None:
         self.folder, self.disk, self.path = folder, folder / "disk", folder / "disk" / "run"
-        self.begun_anew = False
         self._server, self._reference, self._more = server, reference, list(more)
         self._command = command
         self._announced = folder / "announced"
@@ -161,7 +162,7 @@ class Place:
 
     def finish(self, *before: Call) -> str:
         """Go on undisturbed to the end and return what is wrong then, or nothing."""
-        if self.once(*before) and not (self.cleared() and self.once(*before) == 0):
+        if self.once(*before):
             return f"could not go on: {self.said}"
         return told(differences(self.path, self._reference.path))
 
@@ -173,20 +174,6 @@ class Place:
     def step(self) -> int:
         """The step of the newest checkpoint, 0 where there is none."""
         return max(checkpoint.steps(self.path), default=0)
-
-    @property
-    def empty(self) -> bool:
-        """Whether the run's directory holds nothing of a run yet."""
-        names = [path.name for path in self.path.iterdir()] if self.path.exists() else []
-        return all(name.startswith(".") for name in names)
-
-    def cleared(self) -> bool:
-        """Remove a directory that holds no run yet, as a person would whom it is in the way."""
-        if not self.empty or "exists already" not in self.said:
-            return False
-        shutil.rmtree(self.path)
-        self.begun_anew = True
-        return True
 
 
 def warm_up() -> None:

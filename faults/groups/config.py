@@ -97,6 +97,8 @@ def attempt(sample: Sample, path: Path) -> tuple[str, float]:
     try:
         with payloads.within(PATIENCE):
             config = load(path, sample.overrides, environment=sample.environment)
+        seconds = time.thread_time() - start
+        return "accepted" if sample.must == "refuse" else unlike(config, sample), seconds
     except ConfigError as error:
         seconds = time.thread_time() - start
         if sample.must == "accept":
@@ -105,11 +107,7 @@ def attempt(sample: Sample, path: Path) -> tuple[str, float]:
     except payloads.Overtime as error:
         return str(error), time.thread_time() - start
     except Exception as error:
-        return f"{type(error).__name__}: {error}"[:200], 0.0
-    seconds = time.thread_time() - start
-    if sample.must == "refuse":
-        return "accepted", seconds
-    return unlike(config, sample), seconds
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200], 0.0
 
 
 def unclear(message: str, path: Path, sample: Sample) -> str:
@@ -353,7 +351,7 @@ def unknown_pass() -> AbstractContextManager[object]:
     """Break: leave out what is not known."""
     module = importlib.import_module("grokscope.config.decode")
     strict = module.decode
-    known = {field for field in RunConfig.__dataclass_fields__}
+    known = set(RunConfig.__dataclass_fields__)
 
     def lenient(tree: dict[str, Any], **options: Any) -> RunConfig:
         config: RunConfig = strict({k: v for k, v in tree.items() if k in known}, **options)

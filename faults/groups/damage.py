@@ -22,7 +22,7 @@ from board import Group, Score
 
 import grokscope
 from grokscope.errors import GrokscopeError, NoValidStateError
-from grokscope.store import checkpoint, history, writer
+from grokscope.store import belonging, checkpoint, history, writer
 from grokscope.store import run as run_module
 
 SMALL = (
@@ -164,6 +164,12 @@ def swapped(runs: Pair, others: Pair) -> Iterator[Case]:
         yield exchanged(runs.stopped, others.stopped, number)
 
 
+def strange_cases(runs: Pair, count: int, rng: random.Random) -> Iterator[Case]:
+    """Yield what is sound in itself and of another run."""
+    other = pair(runs.stopped.parents[1] / "other", 1)
+    yield replacing("checkpoint", runs.finished, [newest(runs.finished)], other.finished)
+
+
 def moved(source: str) -> Callable[[Path], None]:
     """Return what puts the checkpoint of another step in the place of the newest."""
 
@@ -197,7 +203,9 @@ def exchanged(base: Path, other: Path, number: int) -> Case:
         (run / "history" / ours.name).unlink()
         shutil.copy(theirs, run / "history" / theirs.name)
 
-    return Case(f"swapped: segment {number} of another run", base, ("history",), harm)
+    return Case(
+        f"swapped: segment {number} of another run", base, (f"history/{theirs.name}",), harm
+    )
 
 
 def bytewise(kind: str, base: Path, name: str, rng: random.Random) -> Case:
@@ -251,9 +259,9 @@ def unnoticed(case: Case, path: Path) -> list[str]:
         place = "/".join(hit.split("/")[:2])
         if not any(place in line for line in lines):
             problems.append(f"verify does not name {place}: {lines[0]}")
-        if not refused(lambda: found.snapshot()):
+        if not refused(found.snapshot):
             problems.append("a snapshot is made of it")
-        saved = checkpoint.newest(path)[0]
+        saved = belonging.newest(path)[0]
         if saved is None or saved.step >= int(place[-9:]):
             problems.append("the newest valid checkpoint is not the one before")
     elif hit.startswith("history") and not refused(lambda: found.history):
@@ -293,8 +301,7 @@ def hopeless(case: Case, path: Path) -> bool:
     """Return whether nothing is left to go on from: the first rows, or the identity, are gone."""
     if case.name.startswith("swapped: config"):
         return True
-    rows = history.readable(path, "history")
-    return checkpoint.newest(path, rows)[0] is None
+    return belonging.newest(path)[0] is None
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -309,15 +316,15 @@ Patches = Callable[[], contextlib.AbstractContextManager[object]]
 def no_checkpoint_hashes() -> contextlib.AbstractContextManager[object]:
     """Break: believe every checkpoint whose files can be parsed."""
     stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(checkpoint, "damage", lambda path: ""))
-    stack.enter_context(mock.patch.object(run_module, "damage", lambda path: ""))
+    stack.enter_context(mock.patch.object(checkpoint, "damage", return_value=""))
+    stack.enter_context(mock.patch.object(run_module, "damage", return_value=""))
     return stack
 
 
 def no_history_hashes() -> contextlib.AbstractContextManager[object]:
     """Break: believe every Parquet file that can be parsed, its pages unchecked."""
     read = history.pq.read_table
-    stack = contextlib.ExitStack()
+    stack = believing()
     stack.enter_context(
         mock.patch.object(history.Segment, "content", lambda self: self.path.read_bytes())
     )
@@ -329,10 +336,19 @@ def no_history_hashes() -> contextlib.AbstractContextManager[object]:
     return stack
 
 
+def believing() -> contextlib.ExitStack:
+    """Break: ask of no file whether it is of this run, where it is sound in itself."""
+    stack = contextlib.ExitStack()
+    for module in (belonging, run_module):
+        for name in ("misplaced", "foreign"):
+            stack.enter_context(mock.patch.object(module, name, return_value=""))
+    return stack
+
+
 def deleting() -> contextlib.AbstractContextManager[object]:
     """Break: remove what is damaged instead of setting it aside."""
 
-    def remove(path: Path) -> Path:
+    def remove(path: Path, prefix: str = "") -> Path:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         return path
 
@@ -359,6 +375,7 @@ MUTANTS: dict[str, tuple[Patches, Callable[[Pair, int, random.Random], Iterator[
     "no hashes of history": (no_history_hashes, history_cases),
     "deletes what is damaged": (deleting, checkpoint_cases),
     "resumes without the optimizer": (forgetting, checkpoint_cases),
+    "takes what is of another run": (believing, strange_cases),
 }
 
 

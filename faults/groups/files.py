@@ -21,15 +21,12 @@ from pathlib import Path
 from typing import IO, Any
 from unittest import mock
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import payloads
 from board import Group, Score
 
 import grokscope
 from grokscope.errors import GrokscopeError
-from grokscope.store import checkpoint, history, results
+from grokscope.store import checkpoint, reading, results
 
 SMALL = (
     "task.p=5",
@@ -282,7 +279,7 @@ def specials() -> Iterator[Case]:
     """Yield pipes, endless devices, holes and directories where files are expected."""
     for target in SPECIAL:
         for what, make in {
-            "a pipe": lambda path: os.mkfifo(path),
+            "a pipe": os.mkfifo,
             "zeros without end": lambda path: path.symlink_to("/dev/zero"),
             "a terabyte of nothing": _hollow,
             "a directory": lambda path: path.mkdir(),
@@ -339,7 +336,7 @@ def leading_out(target: str, *, other: bool = False) -> Callable[[Places], Path]
         if other:
             shutil.copytree(run, places.outside / "other")
             there = places.outside / "other" / target
-            (there / ".precious.tmp").write_text("mine")
+            (there / ".precious.0123abcd.tmp").write_text("mine")
             remove(path)
         elif os.path.lexists(path):
             path.rename(there)
@@ -389,7 +386,7 @@ OPERATIONS: dict[str, Callable[[Path], object]] = {
     "results": lambda path: grokscope.open(path).results(),
     "analyze": lambda path: grokscope.open(path).analyze("grokking_time"),
     "table": lambda path: grokscope.open_all(path.parent).table(),
-    "resume": lambda path: grokscope.resume(path),
+    "resume": grokscope.resume,
     "resume longer": lambda path: grokscope.resume(path, ["steps=+5"]),
 }
 
@@ -423,16 +420,21 @@ def plan(count: int, seed: int) -> list[tuple[str, Case]]:
 
 
 def answered(folder: Path, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the answer about each case; one that ends the child is answered for, and it restarts."""
+    """Yield the answer about each case; one that ends the child is answered for by this process."""
     total, done = len(plan(count, seed)), 0
     while done < total:
         place = folder / f"from-{done}"
         place.mkdir(parents=True)
-        command = [sys.executable, __file__, str(place), str(done), str(count), str(seed)]
+        numbers = [str(done), str(count), str(seed)]
         log = folder / "log.txt"
         with log.open("w") as errors:
             child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=place
+                [sys.executable, "-m", "groups.files", str(place), *numbers],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=place,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
             assert child.stdout is not None
             for line in child.stdout:
@@ -469,15 +471,17 @@ def open_objects() -> AbstractContextManager[object]:
     """Break: let archives hold arrays of objects."""
     load = results.np.load
     return mock.patch.object(
-        results.np, "load", lambda path, allow_pickle: load(path, allow_pickle=True)
+        results.np, "load", lambda file, allow_pickle: load(file, allow_pickle=True)
     )
 
 
 def greedy() -> AbstractContextManager[object]:
     """Break: read a whole file that says it is large."""
-    return mock.patch.object(
-        checkpoint, "damage", lambda path: bytearray(3 * 2**30) and "larger than memory"
-    )
+    return mock.patch.object(checkpoint, "damage", _hoard)
+
+
+def _hoard(path: Path, needed: object) -> str:
+    return f"{len(bytearray(3 * 2**30))} bytes were not too many"
 
 
 def patient() -> AbstractContextManager[object]:
@@ -485,22 +489,15 @@ def patient() -> AbstractContextManager[object]:
     return mock.patch.object(checkpoint, "damage", _wait)
 
 
-def _wait(path: Path) -> str:
+def _wait(path: Path, needed: object) -> str:
     with (path / "model.safetensors").open("rb") as file:
         file.read()
     return ""
 
 
 def following() -> AbstractContextManager[object]:
-    """Break: clear the place a link leads to."""
-    cut = history.cut
-
-    def clear(run: Path, series: str, rows: int) -> None:
-        for path in (run / series).glob("*"):
-            path.unlink()
-        cut(run, series, rows)
-
-    return mock.patch.object(history, "cut", clear)
+    """Break: write through links."""
+    return mock.patch.object(reading, "check_inside", return_value=None)
 
 
 def only(*names: str) -> Callable[[], list[Case]]:
@@ -516,7 +513,7 @@ MUTANTS = {
     "opens objects": (open_objects, only("an array of objects")),
     "reads without bound": (greedy, only("no tensors as model")),
     "waits for pipes": (patient, only(f"a pipe as {MODEL}")),
-    "empties linked folders": (following, only("history is that of another run")),
+    "writes through links": (following, only("history is that of another run")),
 }
 
 

@@ -90,6 +90,7 @@ class Trial:
         self.number, self.seconds, self.end = number, 0.0, "undisturbed"
         self.twice = number == signal.SIGINT and bool(rng.random() < 0.25)
         self._place, self._reference, self._rng = place, reference, rng
+        self._before = 0
 
     def run(self, *before: Call, real: bool = False) -> str:
         """Interrupt, check, perhaps interrupt again, go on, compare; return what is wrong."""
@@ -101,7 +102,7 @@ class Trial:
 
     def _interrupt(self, *before: Call, real: bool) -> int:
         """Send the signal at a random moment, mostly while the run is training."""
-        began = self._began()
+        self._before = began = self._began()
         resting = call(observe, path=str(self._place.folder / "seen"), pause=REST)
         here, reference = self._place, self._reference
         child = _Real(here, reference) if real else here.start(resting, *before)
@@ -129,8 +130,8 @@ class Trial:
         run = self._place.path
         if self.seconds > IN_TIME:
             return f"took {self.seconds:.1f} s"
-        if not (run / "status.json").exists():
-            self.end = "before the run"
+        if self._began() == self._before:  # it had not become the writer yet
+            self.end = "before it wrote"
             return "" if code in (-self.number, CODES[self.number], *AT_ONCE) else f"exit {code}"
         status = open_run(run).status
         if status["state"] == "finished":

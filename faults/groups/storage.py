@@ -1,8 +1,9 @@
 """A disk that refuses: full, over quota, read-only, forbidden, broken; once or from then on.
 
-The process is the real command inside a forked child. The faults come from the shim at a random
-call of the stories of `syscalls`, and where mounting is allowed from a small tmpfs that is really
-full, out of inodes or read-only.
+The process is the real command inside a forked child. The faults come from the shim at the calls
+of the stories of `syscalls`: a full disk and a broken one once at every call, where the number of
+trials allows that, then random errors at random calls, once or from then on. Where mounting is
+allowed, some disks are a small tmpfs that is really full, out of inodes or read-only.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import errno
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from trials import TINY, Place, Reference, caught, refer, spaced
 from grokscope.store import checkpoint, durable, history, lock, open_run
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EACCES, errno.EROFS)
+EVERYWHERE = (errno.ENOSPC, errno.EIO)
 READING = (errno.EIO, errno.EACCES)
 OPTIONAL = ("unlink", "rmdir", "failed mkdir")
 """Calls whose failure may be overlooked where nothing is lost by it."""
@@ -69,15 +71,19 @@ MUTANTS = (swallow, tell_raw, ignore_sync, leave_half)
 
 
 def run(count: int, seed: int, folder: Path) -> Score:
-    """Make `count` trials: one in ten on a real small disk where that is allowed."""
+    """Make `count` trials: at every call, then random ones, one in ten of which on a real disk."""
     score = Score("storage")
     rng = np.random.default_rng(seed)
     reference = refer(server(), folder, TINY)
     told = stories(folder, reference)
-    real = _real_trials(folder, reference, max(count // 10, 4))
+    every = [(story, at, code) for story in told for at in _calls(story) for code in EVERYWHERE]
+    chosen = every if count >= len(every) + 100 else spaced(every, count // 2)
+    others = count - len(chosen)
+    real = _real_trials(folder, reference, max(others // 10, 4))
     if not real:
         score.notes.append("real disks: skipped: no permission to mount")
-    trials = [*real, *_shim_trials(folder, reference, told, count - len(real), rng)]
+    trials = [*real, *_everywhere(folder, reference, chosen)]
+    trials += _shim_trials(folder, reference, told, others - len(real), rng)
     for label, trial in trials:
         if wrong := trial():
             score.failures.append(f"{label}: {wrong}")
@@ -85,11 +91,36 @@ def run(count: int, seed: int, folder: Path) -> Score:
     for mutant in MUTANTS:
         some = _shim_trials(folder / mutant.__name__, reference, told[:1], 60, rng, mutant)
         score.caught[mutant.__name__] = caught(lambda i, some=some: some[i][1](), len(some))
-    score.notes.append(f"{len(real)} of these on a real tmpfs, the others through the shim")
+    score.notes.append(
+        f"{len(chosen)} of {len(every)} pairs of a call and ENOSPC or EIO; of the other trials "
+        f"{len(real)} on a real tmpfs, the others random"
+    )
     return score
 
 
 Trials = list[tuple[str, Callable[[], str]]]
+
+
+def _calls(story: Story) -> range:
+    return range(len(story.events))
+
+
+def _everywhere(
+    folder: Path, reference: Reference, chosen: Sequence[tuple[Story, int, int]]
+) -> Trials:
+    """Return a trial for each call and error, once each."""
+    trials: Trials = []
+    for number, (story, at, code) in enumerate(chosen):
+        fault = {"number": at, "code": code, "lasting": False, "reads": False}
+        where = folder / f"every-{number}"
+        trial = partial(_meet, where, reference, story, story.events[at].name, fault, ())
+        trials.append((_label(story, at, story.events[at], code, "once"), trial))
+    return trials
+
+
+def _label(story: Story, at: int, event: Event, code: int, how: str) -> str:
+    what = f"{event.name} {event.path.rpartition('/disk/')[2]}".strip()
+    return f"{story.name}, call {at + 1} ({what}) {errno.errorcode[code]} {how}"
 
 
 def _shim_trials(
@@ -109,11 +140,7 @@ def _shim_trials(
         lasting = bool(rng.random() < 0.5)
         at = int(rng.integers(40 if reads else len(story.events)))
         event = Event("read", "") if reads else story.events[at]
-        how = "from then on" if lasting else "once"
-        label = (
-            f"{story.name}, call {at + 1} ({event.name} {event.path.rpartition('/disk/')[2]}) "
-            f"{errno.errorcode[code]} {how}"
-        )
+        label = _label(story, at, event, code, "from then on" if lasting else "once")
         fault = {"number": at, "code": code, "lasting": lasting, "reads": reads}
         where = folder / f"shim-{number}"
         trial = partial(_meet, where, reference, story, event.name, fault, mutants)
@@ -230,4 +257,4 @@ def _real_trials(folder: Path, reference: Reference, count: int) -> Trials:
     ]
 
 
-GROUP = Group("storage", run, quick=40, long=600)
+GROUP = Group("storage", run, quick=40, long=1_700)

@@ -68,13 +68,13 @@ def run(count: int, seed: int, folder: Path) -> Score:
     told = stories(folder, reference)
     points = [point for story in told for point in _points(story)]
     chosen = spaced(points, count)
-    anew = left = 0
+    left = 0
     for number, (story, at, phase) in enumerate(chosen):
         place = Place(
             server(), folder / f"trial-{number}", reference, kept=story.kept, more=story.more
         )
         wrong = _die(place, at, phase)
-        anew, left = anew + place.begun_anew, left + bool(litter(place.path))
+        left += bool(litter(place.disk))
         if wrong:
             event = story.events[at]
             what = f"{phase} {event.name} {event.path.rpartition('/disk/')[2]}"
@@ -86,7 +86,6 @@ def run(count: int, seed: int, folder: Path) -> Score:
     calls = ", ".join(f"{story.name}: {len(story.events)}" for story in told)
     score.notes += [
         f"calls that change the disk: {calls}; {len(chosen)} of {len(points)} points tried",
-        f"{anew} times there was no config.yaml yet and the run was begun anew; "
         f"{left} runs keep temporary files of a killed process",
     ]
     return score

@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,15 @@ def begin_at(moment: float, times: str) -> None:
 
 def pause_before_making(path: str, sign: str) -> None:
     """Stop where `create` has seen that the run's directory is free and is about to make it."""
-    original = writer.make_directory
+    original = writer.appear
 
-    def make_directory(folder: Path) -> None:
+    def appear(folder: Path, files: Mapping[str, bytes]) -> None:
         if str(folder) == path:
             Path(sign).touch()
             os.kill(os.getpid(), signal.SIGSTOP)
-        original(folder)
+        original(folder, files)
 
-    writer.make_directory = make_directory
+    writer.appear = appear
 
 
 def forget_locks() -> None:
@@ -83,7 +84,7 @@ def no_lock() -> None:
 
 def no_fence() -> None:
     """Break the build: a writer that has lost its lock does not look."""
-    lock.fenced = lambda check: contextlib.nullcontext()
+    lock.fenced = lambda folder, check: contextlib.nullcontext()
 
 
 def run(count: int, seed: int, folder: Path) -> Score:

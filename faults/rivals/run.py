@@ -30,6 +30,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -380,7 +381,14 @@ def main() -> None:
                 sys.stderr.write(f"{row}\n")
     print(table(rows))
     if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        stored = {"versions": versions(only), "rows": [asdict(row) for row in rows]}
+        options.json.write_text(json.dumps(stored, indent=2) + "\n")
+
+
+def versions(names: list[str]) -> dict[str, str]:
+    """Return the versions of what is compared."""
+    packages = {"plain loop": "torch", "Lightning": "lightning", "grokscope": "grokscope"}
+    return {name: f"{packages[name]} {version(packages[name])}" for name in names}
 
 
 @functools.cache

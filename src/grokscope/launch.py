@@ -12,7 +12,7 @@ from grokscope.engine import Finished, Measured, Milestones, Record, Saved, Stat
 from grokscope.engine import train as records_of
 from grokscope.engine.diagnosis import ADVICE
 from grokscope.engine.member import Member
-from grokscope.errors import ConfigError, DivergedError, GrokscopeError
+from grokscope.errors import ConfigError, DivergedError, GrokscopeError, NoValidStateError
 from grokscope.store import Run, Writer, create, open_run, reopen
 from grokscope.store.checkpoint import Checkpoint
 from grokscope.store.lock import locked
@@ -125,9 +125,11 @@ def extend(run: Run, overrides: Sequence[str]) -> RunConfig:
         if path != "steps":
             raise ConfigError(f"{path}: only steps may change when a run goes on")
         added = text.partition("=")[2].strip().startswith("+")
-        wanted = value + (run.status["step"] if added else 0) if isinstance(value, int) else value
+        wanted = (
+            value + (run.status.get("step", 0) if added else 0) if isinstance(value, int) else value
+        )
         tree = merge(tree, {"steps": (wanted, "command line")})
-        if isinstance(wanted, int) and wanted < run.status["step"]:
+        if isinstance(wanted, int) and wanted < run.status.get("step", 0):
             raise ConfigError(f"steps: the run is already at step {run.status['step']}")
         if run.status.get("outcome") == "grokked":
             tree["stop"] = "never"
@@ -136,16 +138,39 @@ def extend(run: Run, overrides: Sequence[str]) -> RunConfig:
 
 def state_of(config: RunConfig, checkpoint: Checkpoint) -> State:
     """Return the state that a checkpoint of this configuration holds."""
-    layout = Member(0, config).problem.layout
+    member = Member(0, config)
+    layout, kept = member.problem.layout, checkpoint.optimizer
+    params = checkpoint.flat(layout)
+    facts = {name: (x.shape, x.dtype) for name, x in kept.items()}
+    if facts != {name: (x.shape, x.dtype) for name, x in member.optimizer.items()}:
+        raise NoValidStateError(f"{config.name}: the checkpoint is of another optimizer")
+    if params.dtype != member.params.dtype:
+        raise NoValidStateError(f"{config.name}: the checkpoint is of another precision")
+    try:
+        milestones = _milestones(**checkpoint.facts["milestones"])
+        measured, seconds = checkpoint.facts["measured"], checkpoint.facts["seconds"]
+    except (KeyError, TypeError):
+        raise NoValidStateError(f"{config.name}: the checkpoint lacks what was reached") from None
     return State(
         step=checkpoint.step,
-        params=checkpoint.flat(layout),
-        optimizer=checkpoint.optimizer,
-        milestones=Milestones(**checkpoint.facts["milestones"]),
+        params=params,
+        optimizer=kept,
+        milestones=milestones,
         layout=layout,
-        measured=bool(checkpoint.facts["measured"]),
-        seconds=float(checkpoint.facts["seconds"]),
+        measured=measured,
+        seconds=seconds,
     )
+
+
+def _milestones(**facts: Any) -> Milestones:
+    """Return milestones. Raises TypeError where these facts are none."""
+    steps = [facts.get(name) for name in ("memorized_at", "grokked_at")]
+    numbers = [facts.get(name, 0) for name in ("streak", "streak_at", "test_acc")]
+    if not all(
+        isinstance(x, (int, float)) for x in [*numbers, *(x for x in steps if x is not None)]
+    ):
+        raise TypeError("milestones are steps, a count and an accuracy")
+    return Milestones(**facts)
 
 
 def _resolve(

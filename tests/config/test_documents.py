@@ -3,9 +3,10 @@ import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from grokscope.config import load
-from grokscope.config.document import MAX_ALIASES, MAX_BYTES, MAX_DEPTH
+from grokscope.config.document import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from grokscope.errors import ConfigError
 
 
@@ -103,6 +104,77 @@ def test_the_allowed_aliases_may_be_used(document, small):
 @pytest.mark.parametrize("text", ["[" * 40 + "]" * 40, "{a: " * 40 + "1" + "}" * 40])
 def test_deep_nesting_is_refused(document, text):
     assert f"more than {MAX_DEPTH} levels" in refused(document(f"notes: {text}\n"))
+
+
+def test_more_values_than_a_configuration_has_are_refused(document, small):
+    values = len(re.findall(r"\w+", small)) + 1  # keys are values too
+    most = small + "tags: [" + "a, " * (MAX_VALUES - values) + "]\n"
+    assert len(load(document(most), environment={}).tags) == MAX_VALUES - values
+    assert f"more than {MAX_VALUES:,} values" in refused(document(most + "seed: 1\n"))
+
+
+@pytest.mark.parametrize("opener", ["[", "{", "[\n", "[ {"])
+def test_ten_thousand_levels_are_refused_unparsed(document, monkeypatch, opener):
+    monkeypatch.setattr(YAML, "parse", lambda self, text: pytest.fail("parsed"))
+    assert f"more than {MAX_DEPTH} levels" in refused(document("notes: " + opener * 10_000))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("!!int ''", "''"),
+        ("!!bool maybe", "'maybe'"),
+        ("9" * 5000, "'" + "9" * 57 + "...'"),
+        ("!!float 1:x", "'1:x'"),
+    ],
+)
+def test_a_value_that_its_tag_or_form_does_not_fit_is_named_with_its_line(
+    document, small, value, shown
+):
+    path = document(small + f"steps: {value}\n")
+    assert refused(path) == f"{path}:4: {shown} is not what its tag or form says"
+
+
+@pytest.mark.parametrize("start", ["%YAML 1.99999999999999999999\n---\n", '"\\U00110000": 1\n'])
+def test_what_the_reader_itself_breaks_at_is_refused(document, small, start):
+    assert "not YAML: a value cannot be read" in refused(document(start + small))
+
+
+def test_another_version_of_yaml_is_refused(document, small):
+    # In YAML 1.1 `no` is a truth value and 010 is eight.
+    path = document("%YAML 1.1\n---\n" + small)
+    assert refused(path) == f"{path}: %YAML: expected 1.2, the version that is read"
+    assert load(document("%YAML 1.2\n---\n" + small), environment={}).steps
+
+
+def test_an_anchor_may_be_used_again_without_a_warning(document, small):
+    text = small + "notes: &x a\ntags: [&x b, *x]\n"
+    assert load(document(text), environment={}).tags == ("b", "b")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("? [1, 2]\n: 3\n", "expected words for keys, got (1, 2)"),
+        ("data: {? [1]: 3}\n", "data: expected words for keys, got (1,)"),
+        ("!!binary aGk=: 3\n", "expected words for keys, got b'hi'"),
+        ('notes: "\\ud800"\n', 'notes: "\\ud800" holds half a character'),
+        ("tags: &x [*x]\n", "tags: contains itself"),
+    ],
+)
+def test_what_cannot_be_plain_data_is_named_with_its_place(document, small, line, words):
+    path = document(small + line)
+    assert refused(path) == f"{path}: {words}"
+
+
+def test_many_problems_are_told_in_few_lines(document, small):
+    path = document(small + "".join(f"k{number}: 1\n" for number in range(200)))
+    with pytest.raises(ConfigError, match=r"more problems$") as error:
+        load(path, environment={})
+    lines = str(error.value).splitlines()
+    assert len(lines) == 21
+    assert lines[0].startswith(f"{path}:4: k0: unknown key")
+    assert lines[-1] == f"{path}: and 180 more problems"
 
 
 def test_a_document_that_contains_itself_is_refused(document, small):

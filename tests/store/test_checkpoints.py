@@ -100,7 +100,7 @@ def test_a_file_of_another_checkpoint_is_noticed(run, name):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_noticed(run, name):
     (checkpoint.directory(run, 10) / name).unlink()
-    with pytest.raises(NoValidStateError, match=f"{name}: no such file"):
+    with pytest.raises(NoValidStateError, match=f"{name}: missing"):
         checkpoint.read(run, 10)
 
 

@@ -161,15 +161,30 @@ def test_a_directory_is_never_written_over(tmp_path):
 
 
 def test_what_a_dead_writer_left_behind_is_swept(tmp_path):
-    (tmp_path / ".d.0.tmp").mkdir()
-    (tmp_path / ".d.0.tmp" / "junk").write_bytes(b"junk")
-    (tmp_path / ".a.0.tmp").write_bytes(b"junk" * 100)
+    (tmp_path / ".d.01234567.tmp").mkdir()
+    (tmp_path / ".d.01234567.tmp" / "junk").write_bytes(b"junk")
+    (tmp_path / ".a.89abcdef.tmp").write_bytes(b"junk" * 100)
     write_directory(tmp_path / "d", {"a": b"1"})
     write_file(tmp_path / "a", b"2")
     sweep(tmp_path)
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["a", "manifest.json"]
     assert (tmp_path / "a").read_bytes() == b"2"
     assert left_over(tmp_path) == []
+
+
+def test_sweeping_one_name_leaves_those_that_begin_like_it(tmp_path):
+    names = [".a.01234567.tmp", ".a.b.01234567.tmp", ".ab.01234567.tmp", ".a.b.tmp", "a.tmp"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    sweep(tmp_path, "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_what_cannot_be_swept_stays(tmp_path, monkeypatch):
+    (tmp_path / ".a.01234567.tmp").write_bytes(b"junk")
+    monkeypatch.setattr(os, "unlink", failing(errno.EIO)(os.unlink))
+    sweep(tmp_path)
+    assert left_over(tmp_path) == [".a.01234567.tmp"]
 
 
 @pytest.mark.parametrize(

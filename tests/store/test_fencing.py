@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from grokscope.errors import LockedError
+from grokscope.errors import LockedError, StorageError
 from grokscope.store.durable import set_aside, write_directory, write_file
 from grokscope.store.lock import locked
 
@@ -63,6 +63,26 @@ def test_a_writer_that_is_no_longer_the_owner_writes_nothing(run, write):
         with pytest.raises(LockedError, match=r"taken over by another process \(process 1 on "):
             write(run)
         assert files(run) == before
+
+
+def test_a_writer_that_cannot_read_who_is_the_owner_writes_nothing(run):
+    with locked(run):
+        (run / ".owner").write_bytes(b"\xff")
+        with pytest.raises(StorageError, match=r"\.owner: not JSON; whether .* check the disk"):
+            write_file(run / "status.json", b"{}")
+    assert not (run / "status.json").exists()
+
+
+def test_of_several_runs_only_the_one_that_was_taken_over_is_closed(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir(), second.mkdir()
+    with locked(first), locked(second):
+        (first / ".owner").write_text("{}")
+        with pytest.raises(LockedError, match="first: was taken over by another process"):
+            write_file(first / "status.json", b"{}")
+        write_file(second / "status.json", b"{}")
+    assert not (first / "status.json").exists()
+    assert (second / "status.json").exists()
 
 
 def test_the_owner_writes(run):

@@ -111,7 +111,7 @@ def damage_result(path):
     [
         (damage_model, r"model\.safetensors: does not match its SHA-256"),
         (damage_history, r"history\.parquet: does not match its SHA-256"),
-        (lose_rows, "history has 0 rows, its last checkpoint counts 6"),
+        (lose_rows, "history has 0 rows, a checkpoint counts 6"),
         (lose_status, r"status\.json: missing"),
         (lose_provenance, r"provenance\.json: missing"),
         (break_status, r"status\.json: not JSON"),

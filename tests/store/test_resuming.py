@@ -9,7 +9,7 @@ import torch
 import grokscope
 from grokscope.engine import Measured, Saved
 from grokscope.errors import ConfigError, NoValidStateError
-from grokscope.store import checkpoint, history
+from grokscope.store import checkpoint, history, writer
 
 
 class Killed(BaseException):
@@ -112,6 +112,24 @@ def test_an_extended_run_equals_one_that_was_long_from_the_start(
     done = grokscope.resume(run, [more])
     assert done.config.steps == 40
     assert_same_end(done.path, finished)
+
+
+def test_a_run_killed_while_it_is_extended_is_not_taken_for_finished(
+    tmp_path, small_config, finished, monkeypatch
+):
+    run = grokscope.train(small_config("steps=23"), out=tmp_path, name="short")
+    write_file = writer.write_file
+
+    def die_after_the_configuration(path, content):
+        write_file(path, content)
+        if path.name == "config.yaml":
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "write_file", die_after_the_configuration)
+        with pytest.raises(Killed):
+            grokscope.resume(run, ["steps=40"])
+    assert_same_end(grokscope.resume(run.path, ["steps=40"]).path, finished)
 
 
 def test_extending_twice_and_by_interruption_ends_the_same(tmp_path, small_config, finished):

@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from subprocess import PIPE
@@ -95,6 +96,58 @@ def test_what_exists_is_never_written_over(tmp_path, small_config, finished):
         pytest.fail("written over")
     assert list((tmp_path / "taken").iterdir()) == []
     assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_run_appears_whole_or_not_at_all(tmp_path, small_config, monkeypatch):
+    rename, there = os.rename, []
+
+    def look(source, target):
+        there.append(((tmp_path / "run").exists(), sorted(p.name for p in source.iterdir())))
+        rename(source, target)
+        there.append(sorted(p.name for p in (tmp_path / "run").iterdir()))
+
+    monkeypatch.setattr(os, "rename", look)
+    with create(tmp_path / "run", small_config(), {}):
+        pass
+    whole = ["config.yaml", "provenance.json", "status.json"]
+    assert there == [(False, whole), whole]
+
+
+def test_who_dies_before_a_run_appears_is_in_nobodys_way(tmp_path, small_config, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(source, target):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", die)
+        with pytest.raises(Killed):
+            grokscope.train(small_config(), out=tmp_path, name="run")
+    (half,) = tmp_path.iterdir()
+    assert half.name.startswith(".run.")
+    assert len(grokscope.open_all(tmp_path)) == 0
+    grokscope.train(small_config(), out=tmp_path, name="run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_name_that_another_takes_meanwhile_is_taken(
+    tmp_path, small_config, finished, monkeypatch
+):
+    rename = os.rename
+
+    def be_late(source, target):
+        shutil.copytree(finished, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", be_late)
+    with (
+        pytest.raises(ConfigError, match="exists already and is never overwritten"),
+        create(tmp_path / "run", small_config(), {}),
+    ):
+        pytest.fail("written over")
+    assert grokscope.open(tmp_path / "run").verify() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_run_without_a_name_takes_the_first_free_number(tmp_path, small_config):

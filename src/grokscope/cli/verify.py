@@ -14,14 +14,15 @@ def command(runs: Runs, json: Json = False) -> None:
     import json as json_
 
     from grokscope.errors import NoValidStateError, StorageError
-    from grokscope.store import checkpoint, open_run
+    from grokscope.store import open_run
+    from grokscope.store.belonging import newest
 
     found: dict[str, list[str]] = {}
     code = 0
     for run in [open_run(path) for path in runs]:
         found[str(run.path)] = run.verify()
         if found[str(run.path)]:
-            left = checkpoint.newest(run.path)[0]
+            left = newest(run.path)[0]
             code = max(code, (NoValidStateError if left is None else StorageError).exit_code)
     if json:
         answer(json_.dumps({"problems": found}))

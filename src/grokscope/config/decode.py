@@ -7,17 +7,19 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from grokscope._registry import nearest
-from grokscope.config.document import Document
+from grokscope.config.document import MAX_DEPTH, Document
 from grokscope.config.schema import OneOf, RunConfig
 from grokscope.errors import ConfigError
 
 PREFIX = "GROKSCOPE_"
+MOST_LINES = 20
 # Changes after which a recipe's own notes are still true.
 _HARMLESS = ("name", "notes", "tags", "seed", "threads", "device", "measure", "checkpoint")
 RECIPES = Path(__file__).parent / "recipes"
@@ -49,7 +51,8 @@ def load(
     if any(path.partition(".")[0] not in _HARMLESS for path in changes):
         told = ", ".join(f"{path}={value}" for path, (value, _) in changes.items())
         tree["notes"] = f"{tree['name']} with {told}."
-    return decode(merge(tree, changes), document=document, changes=changes)
+    tree = merge(plain(tree, document.origin), changes)
+    return decode(tree, document=document, changes=changes)
 
 
 def decode(
@@ -59,27 +62,48 @@ def decode(
     changes: Mapping[str, tuple[Any, str]] | None = None,
 ) -> RunConfig:
     """Return the configuration of plain nested data. Raises ConfigError naming every problem."""
+    origin = document.origin if document is not None else "configuration"
     try:
-        text = json.dumps(tree, default=str)
-    except (TypeError, ValueError, RecursionError):
-        raise ConfigError(
-            "configuration: keys must be words and nothing may nest forever"
-        ) from None
-    try:
-        return adapter().validate_json(text, strict=True)
+        return adapter().validate_json(json.dumps(plain(tree, origin)), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        lines = [_line(detail, document, changes or {}) for detail in details]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+        shown = [_line(detail, document, changes or {}) for detail in details[:MOST_LINES]]
+        if len(details) > MOST_LINES:
+            shown.append(f"{origin}: and {len(details) - MOST_LINES:,} more problems")
+        raise ConfigError("\n".join(dict.fromkeys(shown))) from None
 
 
-def _to_json(tree: Mapping[str, Any]) -> str:
+def plain(value: Any, where: str) -> Any:
+    """Return a copy of nested data as JSON can hold it. Raises ConfigError naming what cannot."""
     try:
-        return json.dumps(tree, default=str)
+        text = json.dumps(value, default=str, ensure_ascii=False)
+        return json.loads(text.encode())
     except (TypeError, ValueError, RecursionError):
-        raise ConfigError(
-            "configuration: keys must be words and nothing may nest forever"
-        ) from None
+        raise ConfigError(f"{where}: {_unfit(value) or 'cannot be held as plain data'}") from None
+
+
+def _unfit(value: Any, path: tuple[str, ...] = ()) -> str:
+    """Return where nested data holds what JSON cannot, and what that is."""
+    where = f"{'.'.join(path)}: " if path else ""
+    if len(path) > MAX_DEPTH:
+        return f"{path[0]}: contains itself"
+    if isinstance(value, str) and not _encodable(value):
+        return f"{where}{_shown(value)} holds half a character"
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, (str, int, float, NoneType)) or not _encodable(str(key)):
+                return f"{where}expected words for keys, got {_short(repr(key))}"
+    items = enumerate(value) if isinstance(value, (list, tuple)) else ()
+    pairs = value.items() if isinstance(value, Mapping) else items
+    found = (_unfit(item, (*path, _word(str(key)))) for key, item in pairs)
+    return next((reason for reason in found if reason), "")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        return bool(text.encode()) or not text
+    except UnicodeEncodeError:
+        return False
 
 
 @functools.cache
@@ -93,7 +117,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise ConfigError(f"{text!r}: expected path=value, such as optimizer.lr=1e-3")
-    return path.strip(), _value(path, value)
+    return path.strip(), _value(path.strip() if path.isprintable() else repr(text), value)
 
 
 def environment_overrides(environment: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
@@ -111,9 +135,10 @@ def merge(tree: Mapping[str, Any], changes: Mapping[str, tuple[Any, str]]) -> di
 
     Setting another `kind` starts that section afresh: the fields of the old kind go.
     """
-    merged = json.loads(_to_json(tree))
+    merged = plain(tree, "configuration")
     ordered = sorted(changes.items(), key=lambda change: not change[0].endswith("kind"))
-    for path, (value, origin) in ordered:
+    for path, (given, origin) in ordered:
+        value = plain(given, f"{origin}: {'.'.join(map(_word, path.split('.')))}")
         *parents, last = path.split(".")
         here: Any = merged
         for parent in parents:
@@ -192,7 +217,7 @@ def _line(
 
 def _word(part: str | int) -> str:
     """Return a part of a path as it stands, quoted where it holds more than a word."""
-    text = str(part)
+    text = _short(str(part))
     return text if re.fullmatch(r"[\w+-]+", text) else repr(text)
 
 
@@ -222,6 +247,10 @@ def _problem(detail: ErrorDetails, path: Sequence[str | int], holder: Any) -> st
 
 def _shown(value: Any) -> str:
     text = "a section" if isinstance(value, dict) else json.dumps(value, default=str)
+    return _short(text)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -1,6 +1,9 @@
 """YAML documents: read strictly, within limits, and able to say on which line a path stands."""
 
-from collections.abc import Sequence
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,14 +12,24 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    ScalarEvent,
+)
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from grokscope.errors import ConfigError
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 32_000
+MAX_VALUES = 1_000
 MAX_ALIASES = 32
 MAX_DEPTH = 32
+_DEEP = re.compile(r"[\[{](?:\s*[\[{]){" f"{MAX_DEPTH}}}")
+_UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, AttributeError)
+"""What the reader raises at a value that is not what its tag or form says."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +72,21 @@ class Document:
     def value(self) -> Any:
         """Return the value of the document: YAML 1.2, so `1e-8` is a number and `no` a word."""
         try:
-            self._check_limits()
-            return YAML(typ="safe", pure=True).load(self.text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the reader, about an anchor that is used again
+                self._check_limits()
+                return None if self._root is None else _constructed(self._root)
+        except ConfigError:
+            raise
         except DuplicateKeyError as error:
             key = (error.problem or "").partition('"')[2].partition('"')[0]
-            raise ConfigError(f"{self._place(error)}: duplicate key {key!r}") from None
+            raise ConfigError(f"{self._place(error)}: duplicate key {_cut(key)!r}") from None
         except MarkedYAMLError as error:
             raise ConfigError(f"{self._place(error)}: {_oneline(error.problem)}") from None
-        except (YAMLError, ValueError, RecursionError) as error:
-            if isinstance(error, ConfigError):
-                raise
+        except YAMLError as error:
             raise ConfigError(f"{self.origin}: not YAML: {_oneline(str(error))}") from None
+        except (*_UNREADABLE, RecursionError):
+            raise ConfigError(self._unreadable()) from None
 
     def line(self, path: Sequence[str | int]) -> int | None:
         """Return the line (from 1) on which the deepest existing part of `path` stands."""
@@ -85,14 +102,37 @@ class Document:
         return root
 
     def _check_limits(self) -> None:
-        depth = aliases = 0
-        for event in YAML(typ="safe", pure=True).parse(self.text):
+        depth = MAX_DEPTH + 1 if _DEEP.search(self.text) else 0
+        aliases = values = 0
+        for event in () if depth else YAML(typ="safe", pure=True).parse(self.text):
+            if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
+                raise ConfigError(f"{self.origin}: %YAML: expected 1.2, the version that is read")
+            values += isinstance(event, ScalarEvent)
             aliases += isinstance(event, AliasEvent)
             depth += isinstance(event, CollectionStartEvent)
             depth -= isinstance(event, CollectionEndEvent)
-            if depth > MAX_DEPTH or aliases > MAX_ALIASES:
-                what = f"{MAX_DEPTH} levels" if depth > MAX_DEPTH else f"{MAX_ALIASES} aliases"
-                raise ConfigError(f"{self.origin}: more than {what}, not a configuration")
+            if depth > MAX_DEPTH or aliases > MAX_ALIASES or values > MAX_VALUES:
+                break
+        found = {"levels": depth, "aliases": aliases, "values": values}
+        most = {"levels": MAX_DEPTH, "aliases": MAX_ALIASES, "values": MAX_VALUES}
+        for what, count in found.items():
+            if count > most[what]:
+                told = f"more than {most[what]:,} {what}, not a configuration"
+                raise ConfigError(f"{self.origin}: {told}")
+
+    def _unreadable(self) -> str:
+        """Return which value it is that cannot be read."""
+        root = None
+        with contextlib.suppress(YAMLError, *_UNREADABLE):
+            root = self._root
+        for node in _scalars(root):
+            try:
+                _constructed(node)
+            except (YAMLError, *_UNREADABLE):
+                line = node.start_mark.line + 1
+                what = f"{_cut(str(node.value))!r} is not what its tag or form says"
+                return f"{self.origin}:{line}: {what}"
+        return f"{self.origin}: not YAML: a value cannot be read"
 
     def _place(self, error: MarkedYAMLError) -> str:
         mark = error.problem_mark or error.context_mark
@@ -110,5 +150,23 @@ def _child(node: Node | None, part: str | int) -> tuple[Node | None, int | None]
     return None, None
 
 
+def _constructed(node: Node) -> Any:
+    return YAML(typ="safe", pure=True).constructor.construct_document(node)
+
+
+def _scalars(node: Node | None, depth: int = 0) -> Iterator[ScalarNode]:
+    """Yield the scalars below a node."""
+    if isinstance(node, ScalarNode):
+        yield node
+    elif node is not None and depth <= MAX_DEPTH:
+        for part in node.value:
+            for child in part if isinstance(part, tuple) else (part,):
+                yield from _scalars(child, depth + 1)
+
+
 def _oneline(text: str | None) -> str:
-    return " ".join((text or "not YAML").split())
+    return _cut(" ".join((text or "not YAML").split()), 300)
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

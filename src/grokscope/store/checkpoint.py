@@ -1,7 +1,7 @@
 """Checkpoints: safetensors and JSON with a manifest of hashes."""
 
 import dataclasses
-import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,12 @@ from torch import Tensor
 
 from grokscope.errors import NoValidStateError
 from grokscope.ops.params import Layout
+from grokscope.store import reading
 from grokscope.store.durable import damage, make_directory, set_aside, to_json, write_directory
 from grokscope.typing import Named
+
+FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
+KINDS = {"step": int, "rows": int, "milestones": dict, "measured": bool, "seconds": (int, float)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,28 +71,38 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
 
 def read(run: Path, step: int) -> Checkpoint:
     """Return the checkpoint of one step. Raises NoValidStateError if missing or damaged."""
-    path = directory(run, step)
-    wrong = damage(path)
-    if wrong:
-        raise NoValidStateError(wrong)
+    path, known = directory(run, step), facts(run, step)
     try:
-        facts = json.loads((path / "state.json").read_bytes())
-        if facts["step"] != step:
-            raise NoValidStateError(f"{path}: holds the state of step {facts['step']}")
         return Checkpoint(
-            step=int(facts["step"]),
-            params=load((path / "model.safetensors").read_bytes()),
-            optimizer=load((path / "optimizer.safetensors").read_bytes()),
-            facts=facts,
+            step=step,
+            params=load(reading.content(path / "model.safetensors")),
+            optimizer=load(reading.content(path / "optimizer.safetensors")),
+            facts=known,
         )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise NoValidStateError(f"{path}: {error}") from None
 
 
-def newest(run: Path, rows: int | None = None) -> tuple[Checkpoint | None, list[str]]:
+def facts(run: Path, step: int) -> dict[str, Any]:
+    """Return the facts of the checkpoint of one step. Raises as `read`, of which it is a part."""
+    path = directory(run, step)
+    wrong = damage(path, FILES)
+    if wrong:
+        raise NoValidStateError(wrong)
+    found = reading.mapping(path / "state.json", KINDS)
+    if found.get("step") != step:
+        raise NoValidStateError(f"{path}: holds the state of step {found.get('step')}")
+    if found.get("rows", -1) < 0:
+        raise NoValidStateError(f"{path}: counts no rows of history")
+    return found
+
+
+def newest(
+    run: Path, reason: Callable[[Mapping[str, Any]], str] = lambda facts: ""
+) -> tuple[Checkpoint | None, list[str]]:
     """Return the newest valid checkpoint, or None, and what was wrong with newer ones.
 
-    rows: how many rows of history can be read; a checkpoint that counts more is passed over.
+    reason: says of a checkpoint's facts why it is to be passed over, or nothing.
     """
     problems: list[str] = []
     for step in reversed(steps(run)):
@@ -97,10 +111,10 @@ def newest(run: Path, rows: int | None = None) -> tuple[Checkpoint | None, list[
         except NoValidStateError as error:
             problems.append(str(error))
             continue
-        if rows is None or found.facts["rows"] <= rows:
+        wrong = reason(found.facts)
+        if not wrong:
             return found, problems
-        lost = f"counts {found.facts['rows']} rows of history, {rows} can be read"
-        problems.append(f"{directory(run, step)}: {lost}")
+        problems.append(f"{directory(run, step)}: {wrong}")
     return None, problems
 
 

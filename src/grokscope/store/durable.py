@@ -1,19 +1,21 @@
 """Durable writes: what is visible under its final name is complete and on the disk."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import GrokscopeError, StorageError
+from grokscope.errors import GrokscopeError, NoValidStateError, StorageError
+from grokscope.store import reading
 
 _REMEDY = {
     errno.ENOSPC: "free some space, then resume the run",
@@ -24,25 +26,28 @@ _REMEDY = {
 }
 
 
-_fence: ContextVar[Callable[[], None]] = ContextVar("fence", default=lambda: None)
+_fences: ContextVar[Mapping[Path, Callable[[], None]]] = ContextVar("fences")
 
 
-@contextmanager
-def fenced(check: Callable[[], None]) -> Iterator[None]:
-    """Call `check` before every rename and removal; it raises where they are no longer ours."""
-    token = _fence.set(check)
+@contextlib.contextmanager
+def fenced(folder: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before every rename and removal in a folder; it raises where it is not ours."""
+    token = _fences.set({**_fences.get({}), folder: check})
     try:
         yield
     finally:
-        _fence.reset(token)
+        _fences.reset(token)
 
 
-def check_fence() -> None:
-    """Raise LockedError where another process has become the writer."""
-    _fence.get()()
+def check_fence(path: Path) -> None:
+    """Raise LockedError where another process has become the writer of the folder of `path`."""
+    fences = _fences.get({})
+    for folder in (path, *path.parents):
+        if folder in fences:
+            fences[folder]()
 
 
-@contextmanager
+@contextlib.contextmanager
 def storage(path: Path) -> Iterator[None]:
     """Turn an OSError about `path` into a StorageError that names it and a remedy."""
     try:
@@ -62,7 +67,7 @@ def write_file(path: Path, content: bytes) -> None:
     with storage(path):
         try:
             _write_synced(temporary, content)
-            check_fence()
+            check_fence(path)
             os.replace(temporary, path)
             _sync_directory(path.parent)
         except (OSError, GrokscopeError):
@@ -85,29 +90,32 @@ def set_aside(path: Path, prefix: str = "damaged") -> Path:
     while (target := path.with_name(f"{prefix}_{path.name}_{number}")).exists():
         number += 1
     with storage(path):
-        check_fence()
+        check_fence(path)
         path.rename(target)
     return target
 
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a directory as `appear` does, with a manifest of the SHA-256 of every file."""
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    appear(path, {**files, "manifest.json": to_json({"version": 1, "sha256": hashes})})
+
+
+def appear(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a directory of files that appears complete or not at all.
 
-    A manifest with the SHA-256 of every file is written last. Raises StorageError, also where the
-    directory exists already.
+    Raises StorageError, also where the directory exists already.
     """
     temporary = _temporary(path)
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = to_json({"version": 1, "sha256": hashes})
     with storage(path):
         try:
             temporary.mkdir(parents=True)
-            for name, content in [*files.items(), ("manifest.json", manifest)]:
+            for name, content in files.items():
                 _write_synced(temporary / name, content)
             _sync_directory(temporary)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "exists already", str(path))
-            check_fence()
+            check_fence(path)
             os.rename(temporary, path)
             _sync_renamed(temporary, path)
         except (OSError, GrokscopeError):
@@ -115,36 +123,47 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
             raise
 
 
-def sweep(folder: Path) -> None:
-    """Remove what writers that were killed left half written in a folder."""
-    for path in folder.glob(".*.tmp"):
-        check_fence()
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what writers that were killed left half written in a folder, of one name or of all.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
+    for path in folder.glob(f".{name}.{'?' * 2 * _TOKEN}.tmp"):
+        check_fence(path)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+_TOKEN = 4
+_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
 def _temporary(path: Path) -> Path:
     """Return a name beside `path` that no other writer uses, not even one that was suspended."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN)}.tmp")
 
 
-def damage(path: Path) -> str:
-    """Return what is wrong with a directory written by `write_directory`, or an empty string."""
+def damage(path: Path, needed: Collection[str] = ()) -> str:
+    """Return what is wrong with a directory written by `write_directory`, or an empty string.
+
+    needed: files without which it is not whole.
+    """
     manifest = path / "manifest.json"
     try:
-        hashes: dict[str, str] = json.loads(manifest.read_bytes())["sha256"]
+        hashes = reading.mapping(manifest, {"sha256": dict}).get("sha256")
+        if hashes is None or not set(needed) <= set(hashes):
+            return f"{manifest}: not a manifest"
         for name, expected in hashes.items():
-            if Path(name).name != name:
-                return f"{manifest}: names a file outside its directory: {name!r}"
-            found = hashlib.sha256((path / name).read_bytes()).hexdigest()
+            if not _NAME.fullmatch(name):
+                return f"{manifest}: names a file outside its directory: {name[:40]!r}"
+            found = hashlib.sha256(reading.content(path / name)).hexdigest()
             if found != expected:
                 return f"{path / name}: does not match its SHA-256 in the manifest"
-    except OSError as error:
-        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"{manifest}: not a manifest"
+    except NoValidStateError as error:
+        return str(error)
     return ""
 
 

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grokscope.errors import NoValidStateError
+from grokscope.store import reading
 from grokscope.store.durable import check_fence, make_directory, set_aside, storage, write_file
 
 Row = Mapping[str, float]
+_EMPTY = pl.DataFrame({"step": pl.Series([], dtype=pl.Int64)})
 _NAME = re.compile(r"rows_(\d{9})_(\d{9})_([0-9a-f]{16})\.parquet")
 
 
@@ -36,10 +38,7 @@ class Segment:
 
     def content(self) -> bytes:
         """Return the bytes. Raises NoValidStateError where they do not match the hash."""
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise NoValidStateError(f"{self.path}: {(error.strerror or '').lower()}") from None
+        content = reading.content(self.path)
         found = _hash(_stated(self.path.name) + content)
         if found not in self.hashes and found[:16] not in self.hashes:
             raise NoValidStateError(f"{self.path}: does not match its SHA-256")
@@ -50,10 +49,16 @@ class Segment:
         buffer = pa.BufferReader(self.content())
         try:
             table = pq.read_table(buffer, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
+            frame = pl.DataFrame(pl.from_arrow(table))
+        except (OSError, pa.ArrowException, pl.exceptions.PolarsError, MemoryError) as error:
             reason = " ".join(str(error).split())[:120]
             raise NoValidStateError(f"{self.path}: not a Parquet file ({reason})") from None
-        return pl.DataFrame(pl.from_arrow(table))
+        kinds = dict(frame.schema)
+        if kinds.pop("step", None) != pl.Int64 or not set(kinds.values()) <= {pl.Float64}:
+            raise NoValidStateError(
+                f"{self.path}: not a history: its columns are {table.schema.names}"
+            )
+        return frame
 
 
 def append(run: Path, series: str, start: int, rows: Sequence[Row]) -> None:
@@ -85,25 +90,34 @@ def read(run: Path, series: str, *, gaps: bool = False) -> pl.DataFrame:
         stop = segment.start + len(frame)
         frames.append(frame.slice(max(next_row - segment.start, 0)))
         next_row = max(next_row, stop)
-    empty = pl.DataFrame({"step": pl.Series([], dtype=pl.Int64)})
-    return pl.concat([empty, *frames], how="diagonal")
+    return pl.concat([_EMPTY, *frames], how="diagonal")
 
 
 def readable(run: Path, series: str) -> int:
     """Return how many rows can be read without a gap."""
+    return len(prefix(run, series))
+
+
+def prefix(run: Path, series: str) -> pl.DataFrame:
+    """Return the rows of a series that can be read without a gap, in order."""
+    frames: list[pl.DataFrame] = []
     rows = 0
     for segment in segments(run, series):
         if segment.start > rows:
             break
         try:
-            rows = max(rows, segment.start + len(segment.frame()))
+            frames.append(segment.frame().slice(rows - segment.start))
         except NoValidStateError:
             continue
-    return rows
+        rows += len(frames[-1])
+    return pl.concat([_EMPTY, *frames], how="diagonal")
 
 
-def cut(run: Path, series: str, rows: int) -> None:
-    """Keep the first `rows` rows of a series; damaged files are set aside, never deleted."""
+def cut(run: Path, series: str, rows: int, *, aside: bool = False) -> None:
+    """Keep the first `rows` rows of a series; damaged files are set aside, never deleted.
+
+    aside: set aside the files of later rows too.
+    """
     _set_damaged_aside(run, series)
     with storage(run / series):
         for segment in reversed(segments(run, series)):
@@ -113,8 +127,8 @@ def cut(run: Path, series: str, rows: int) -> None:
                 make_directory(run / series)
                 kept = segment.frame().head(rows - segment.start)
                 _write_segment(run / series, segment.start, _to_bytes(_arrow(kept)), len(kept))
-            check_fence()
-            segment.path.unlink()
+            check_fence(segment.path)
+            set_aside(segment.path, "replaced") if aside else segment.path.unlink()
 
 
 def compact(run: Path, series: str) -> None:
@@ -133,7 +147,7 @@ def compact(run: Path, series: str) -> None:
     write_file(beside, _hash(content).encode())
     folder = run / series
     with storage(folder):
-        check_fence()
+        check_fence(folder)
         for path in sorted(folder.glob("rows_*.parquet")):
             path.unlink()
         if folder.is_dir() and not any(folder.iterdir()):
@@ -185,7 +199,10 @@ def _rows_of(path: Path, hashes: Sequence[str]) -> int:
 
 def _hashes(beside: Path) -> list[str]:
     """Return the whole hashes in a file, or none where anything else is in it."""
-    text = beside.read_text(errors="replace") if beside.exists() else ""
+    try:
+        text = reading.content(beside, 1 << 10).decode(errors="replace")
+    except NoValidStateError:
+        return []
     return text.split("\n") if re.fullmatch(r"[0-9a-f]{64}(\n[0-9a-f]{64})*", text) else []
 
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import LockedError
+from grokscope.errors import LockedError, NoValidStateError, StorageError
+from grokscope.store import reading
 from grokscope.store.durable import fenced, storage, write_file
 
 
@@ -26,7 +27,7 @@ def locked(run: Path, *, claim: bool = True) -> Iterator[None]:
     """
     path = run / ".lock"
     with storage(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,7 +41,7 @@ def locked(run: Path, *, claim: bool = True) -> Iterator[None]:
             yield
             return
         mine = _claim(run)
-        with fenced(lambda: _check(run, descriptor, mine)):
+        with fenced(run, lambda: _check(run, descriptor, mine)):
             yield
     finally:
         os.close(descriptor)
@@ -55,12 +56,23 @@ def _claim(run: Path) -> dict[str, Any]:
 
 
 def _check(run: Path, descriptor: int, mine: dict[str, Any]) -> None:
-    """Raise LockedError unless the lock file and the owner are still those of this process."""
+    """Raise LockedError unless the lock file and the owner are still those of this process.
+
+    Raises StorageError where that cannot be read.
+    """
     try:
         same = os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock"))
     except FileNotFoundError:
         same = False
-    owner = _owner(run)
+    try:
+        owner = reading.mapping(run / ".owner")
+    except NoValidStateError as error:
+        if same and (run / ".owner").exists():
+            raise StorageError(
+                f"{error}; whether this process is still the writer cannot be told, so nothing "
+                "more is written; check the disk, then resume the run"
+            ) from None
+        owner = {}
     if not same or owner != mine:
         raise LockedError(
             f"{run}: was taken over by another process ({_told(owner)}); "
@@ -71,10 +83,9 @@ def _check(run: Path, descriptor: int, mine: dict[str, Any]) -> None:
 def _owner(run: Path) -> dict[str, Any]:
     """Return who is, or last was, the owner; empty where that cannot be read."""
     try:
-        owner = json.loads((run / ".owner").read_bytes())
-    except (OSError, ValueError):
+        return reading.mapping(run / ".owner")
+    except NoValidStateError:
         return {}
-    return owner if isinstance(owner, dict) else {}
 
 
 def _this() -> dict[str, Any]:

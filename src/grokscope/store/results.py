@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from grokscope._registry import Registry
+from grokscope.errors import NoValidStateError
+from grokscope.ops.memory import check_memory
+from grokscope.store import reading
 from grokscope.store.durable import damage, make_directory, set_aside, to_json, write_directory
 
 Scalars: TypeAlias = dict[str, Any]
@@ -59,8 +63,9 @@ def cached(
     digest = hashlib.sha256(json.dumps(provenance, sort_keys=True, default=str).encode())
     path = run / "results" / name / digest.hexdigest()[:16]
     if path.exists():
-        if not damage(path):
+        if not damage(path, ("result.json",)):
             return read(path)
+        _check_inside(path)
         set_aside(path)
     scalars, arrays = make()
     result = Result(name, scalars, arrays, dict(provenance))
@@ -76,18 +81,37 @@ def write(path: Path, result: Result) -> None:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **result.arrays)
         files["arrays.npz"] = buffer.getvalue()
+    _check_inside(path)
     make_directory(path.parent)
     write_directory(path, files)
 
 
+def _check_inside(path: Path) -> None:
+    for folder in (path, path.parent, path.parent.parent):
+        reading.check_inside(folder)
+
+
 def read(path: Path) -> Result:
-    """Return a stored result."""
-    content = json.loads((path / "result.json").read_bytes())
-    arrays: Arrays = {}
-    if (path / "arrays.npz").exists():
-        with np.load(path / "arrays.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+    """Return a stored result. Raises NoValidStateError where it is none."""
+    kinds = {"analysis": str, "scalars": dict, "provenance": dict}
+    content = reading.mapping(path / "result.json", kinds)
+    if not set(kinds) <= set(content):
+        raise NoValidStateError(f"{path / 'result.json'}: not a result")
+    arrays = _arrays(path / "arrays.npz") if (path / "arrays.npz").exists() else {}
     return Result(content["analysis"], content["scalars"], arrays, content["provenance"])
+
+
+def _arrays(path: Path) -> Arrays:
+    content = reading.content(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        check_memory(unpacked, str(path))
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise NoValidStateError(f"{path}: not an archive of arrays ({reason})") from None
 
 
 def paths(run: Path) -> list[Path]:
@@ -100,6 +124,6 @@ def stored(run: Path) -> dict[str, Result]:
     """Return the newest valid result of each analysis of a run."""
     found: dict[str, Result] = {}
     for path in paths(run):
-        if not damage(path):
+        if not damage(path, ("result.json",)):
             found[path.parent.name] = read(path)
     return found

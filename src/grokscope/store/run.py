@@ -1,10 +1,10 @@
 """A run on the disk, to be read."""
 
-import json
-from collections.abc import Mapping
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import polars as pl
@@ -14,9 +14,24 @@ from grokscope.config.document import Document
 from grokscope.config.options import decode_options
 from grokscope.errors import ConfigError, NoValidStateError
 from grokscope.snapshot import Snapshot
-from grokscope.store import checkpoint, export, history, results
+from grokscope.store import checkpoint, export, history, reading, results
+from grokscope.store.belonging import chain, foreign, identities, misplaced
 from grokscope.store.durable import damage
 from grokscope.store.results import ANALYSES, Result
+
+_STEP = (int, NoneType)
+STATUS = {
+    "step": int,
+    "state": str,
+    "outcome": (str, NoneType),
+    "memorized_at": _STEP,
+    "grokked_at": _STEP,
+    "seconds": (int, float, NoneType),
+    "reason": str,
+    "last": dict,
+    "missing": dict,
+}
+PROVENANCE = {"config_hash": str, "code_hash": str, "packages": dict, "drift": list}
 
 
 @dataclass(frozen=True)
@@ -39,20 +54,25 @@ class Run:
     @property
     def status(self) -> dict[str, Any]:
         """State, step, outcome and times, as of now."""
-        return self._json("status.json")
+        return reading.mapping(self.path / "status.json", STATUS)
 
     @property
     def provenance(self) -> dict[str, Any]:
         """Versions, machine, threads and hashes."""
-        return self._json("provenance.json")
+        return reading.mapping(self.path / "provenance.json", PROVENANCE)
 
     @property
     def history(self) -> pl.DataFrame:
         """What was measured, one row a step, with the column `seconds` of training time.
 
-        A polars frame; `run.history.to_pandas()` is the door to pandas.
+        A polars frame; `run.history.to_pandas()` is the door to pandas. Raises NoValidStateError
+        where rows are missing, damaged, or not those of the last checkpoint.
         """
+        saved = self._facts()
         rows = history.read(self.path, "history")
+        for step, facts in saved.items():
+            if wrong := misplaced(facts, chain(rows.head(facts["rows"]).iter_rows(named=True))):
+                raise NoValidStateError(f"{checkpoint.directory(self.path, step)}: {wrong}")
         clock = history.read(self.path, "clock", gaps=True)
         if "seconds" not in clock.columns:
             return rows
@@ -86,6 +106,8 @@ class Run:
             near = min(self.steps, key=lambda saved: abs(saved - step))
             raise ConfigError(f"{self.path}: no checkpoint at step {step}; the nearest is {near}")
         saved = checkpoint.read(self.path, step)
+        if wrong := foreign(saved.facts, identities(self.path)):
+            raise NoValidStateError(f"{checkpoint.directory(self.path, step)}: {wrong}")
         problem, params = problem_of(self.config, device="cpu")
         params.copy_(saved.flat(problem.layout))
         return Snapshot(problem, params, step=step, optimizer=saved.optimizer)
@@ -115,10 +137,12 @@ class Run:
         wrong = [problem for step in self.steps if (problem := self._damaged(step))]
         for series in ("history", "clock"):
             wrong += history.problems(self.path, series)
-        wrong += [bad for path in results.paths(self.path) if (bad := damage(path))]
-        for name in ("status.json", "provenance.json"):
+        wrong += [
+            bad for path in results.paths(self.path) if (bad := damage(path, ("result.json",)))
+        ]
+        for name, kinds in (("status.json", STATUS), ("provenance.json", PROVENANCE)):
             try:
-                self._json(name)
+                reading.mapping(self.path / name, kinds)
             except NoValidStateError as error:
                 wrong.append(str(error))
         try:
@@ -126,36 +150,42 @@ class Run:
                 wrong.append(f"{self.path / 'config.yaml'}: does not match its hash in provenance")
         except (NoValidStateError, ConfigError) as error:
             wrong.append(str(error).splitlines()[0])
-        return wrong or self._rows_missing()
+        return wrong or self._strange()
 
     def export(self, path: Path) -> None:
         """Write the history as CSV or JSON, by the ending of `path`; never over a file."""
         export.export(self.history, self.summary(), path)
 
     def _damaged(self, step: int) -> str:
-        return damage(checkpoint.directory(self.path, step))
-
-    def _rows_missing(self) -> list[str]:
-        if not self.steps:
-            return []
-        rows = int(checkpoint.read(self.path, self.steps[-1]).facts["rows"])
-        found = len(history.read(self.path, "history"))
-        if not history.read(self.path, "history")["step"].diff().drop_nulls().gt(0).all():
-            return [f"{self.path}: the steps of the history are not ascending"]
-        if found < rows:
-            return [f"{self.path}: history has {found} rows, its last checkpoint counts {rows}"]
-        return []
-
-    def _json(self, name: str) -> dict[str, Any]:
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_bytes())
-        except FileNotFoundError:
-            raise NoValidStateError(f"{self.path / name}: missing") from None
-        except OSError as error:
-            raise NoValidStateError(f"{self.path / name}: {error.strerror}") from None
-        except ValueError:
-            raise NoValidStateError(f"{self.path / name}: not JSON") from None
-        return content if isinstance(content, Mapping) else {}
+            checkpoint.read(self.path, step)
+        except NoValidStateError as error:
+            return str(error)
+        return ""
+
+    def _facts(self) -> dict[int, dict[str, Any]]:
+        """Return the facts of the newest valid checkpoint by its step; empty without one."""
+        for step in reversed(self.steps):
+            with contextlib.suppress(NoValidStateError):
+                return {step: checkpoint.facts(self.path, step)}
+        return {}
+
+    def _strange(self) -> list[str]:
+        """Return what is wrong with files that are sound in themselves but do not fit together."""
+        rows = history.read(self.path, "history")
+        if not rows["step"].diff().drop_nulls().gt(0).all():
+            return [f"{self.path}: the steps of the history are not ascending"]
+        saved = {step: checkpoint.facts(self.path, step) for step in self.steps}
+        links, known = chain(rows.iter_rows(named=True)), identities(self.path)
+        ours = [facts["rows"] for facts in saved.values() if not foreign(facts, known)]
+        if len(rows) < max(ours, default=0):
+            return [f"{self.path}: history has {len(rows)} rows, a checkpoint counts {max(ours)}"]
+        reasons = {step: foreign(f, known) or misplaced(f, links) for step, f in saved.items()}
+        return [
+            f"{checkpoint.directory(self.path, step)}: {reason}"
+            for step, reason in reasons.items()
+            if reason
+        ]
 
 
 def open_run(path: str | Path) -> Run:

@@ -51,13 +51,15 @@ class Runs:
 def open_all(folder: str | Path) -> Runs:
     """Return all runs below a folder, at any depth; a damaged one hides no other.
 
-    Raises ConfigError where the folder does not exist.
+    What lies in a hidden folder is no run, or not yet. Raises ConfigError where there is no folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such directory")
     runs, problems = [], []
     for path in sorted(folder.rglob("config.yaml")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
         run = Run(path.parent)
         try:
             _ = run.config, run.status

@@ -1,4 +1,4 @@
-"""What a killed, refused, cut off, doubled or interrupted process leaves behind: a few of each."""
+"""A few trials of every group of faults: each must hold, and every broken build must be caught."""
 
 import importlib
 from pathlib import Path
@@ -6,9 +6,26 @@ from pathlib import Path
 import pytest
 
 FAULTS = Path(__file__).parents[2] / "faults"
-COUNTS = {"kill": 5, "syscalls": 24, "storage": 16, "power": 12, "writers": 1, "signals": 4}
+COUNTS = {
+    "cohort": 2,
+    "config": 300,
+    "damage": 22,
+    "files": 24,
+    "kill": 5,
+    "memory": 2,
+    "numbers": 4,
+    "power": 12,
+    "signals": 3,
+    "storage": 16,
+    "syscalls": 24,
+    "writers": 1,
+}
 
 pytestmark = pytest.mark.slow
+
+
+def test_every_group_has_its_share():
+    assert set(COUNTS) == {path.stem for path in (FAULTS / "groups").glob("[a-z]*.py")}
 
 
 @pytest.mark.parametrize("name", COUNTS)
