@@ -5,12 +5,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokscope._registry import Registry
 from grokscope.models import Model, Network, initialize, replace
 from grokscope.objectives import Objective, Terms
 from grokscope.ops.lanes import each
@@ -57,7 +58,14 @@ class Examples:
 
 @dataclass(frozen=True)
 class Problem:
-    """A network bound to one flat parameter vector, its data and its objective."""
+    """A network bound to one flat parameter vector, its data and its objective.
+
+    mapped: whether `objective.terms` is all there is to its gradient, so that a cohort may take it
+    in one mapped step.
+    """
+
+    kind: ClassVar[str] = "training"
+    mapped: ClassVar[bool] = True
 
     task: Task
     dataset: Dataset
@@ -79,7 +87,7 @@ class Problem:
         seed: int,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
-    ) -> tuple["Problem", Tensor]:
+    ) -> tuple[Self, Tensor]:
         """Return the problem of one seed and its initial parameters, a flat vector.
 
         The network is bound to that vector: writing to it changes the network.
@@ -187,6 +195,10 @@ class Problem:
     def baseline(self) -> float:
         """What a table of the training pairs plus commutativity scores on the test set."""
         return lookup_baseline(self.dataset, self.split)
+
+
+DYNAMICS: Registry[type[Problem]] = Registry("dynamics", "grokscope.dynamics")
+DYNAMICS.register(Problem)
 
 
 def _pull(
