@@ -1,5 +1,6 @@
 """One learning problem: a network, what it must learn, and what is minimized."""
 
+import dataclasses
 import itertools
 import threading
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from grokscope._registry import Registry
 from grokscope.models import Model, Network, initialize, replace
-from grokscope.objectives import Objective, Terms
+from grokscope.objectives import Objective, Terms, View
 from grokscope.ops.lanes import each
 from grokscope.ops.params import Layout, layout_of
 from grokscope.tasks import Data, Dataset, Split, Task, lookup_baseline
@@ -92,6 +93,8 @@ class Problem:
 
         The network is bound to that vector: writing to it changes the network.
         """
+        for penalty in objective.penalties:
+            penalty.check(task)
         dataset = task.dataset()
         split = data.split(dataset, seed)
         network = model.build(dataset.signature)
@@ -105,6 +108,11 @@ class Problem:
             return Examples.of(network, inputs, targets)
 
         train, test = examples(split.train), examples(split.test)
+        if any(penalty.views for penalty in objective.penalties):
+            every = network.prepare(dataset.inputs.to(device))
+            operands = tuple(factor.size for factor in dataset.signature.factors)
+            view = View(network, train.prepared, every, operands)
+            objective = dataclasses.replace(objective, view=view)
         return cls(task, dataset, split, network, layout, objective, train, test), flat
 
     def logits(self, examples: Examples) -> Float[Tensor, "n classes"]:
