@@ -91,17 +91,15 @@ def test_a_cohort_has_the_penalty_of_the_runs_alone(kind, model):
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        ({"kind": "modular", "p": 7, "pairs": "unordered"}, "28 examples and not 49"),
-        ({"kind": "modular", "p": 7, "operation": "divide"}, "42 examples and not 49"),
+        ({"kind": "modular", "p": 7, "pairs": "unordered"}, "28 examples"),
+        ({"kind": "modular", "p": 7, "operation": "divide"}, "42 examples"),
         ({"kind": "group", "family": "dihedral", "n": 4}, "the dihedral group is not cyclic"),
-        ({"kind": "mixed", "p": 5}, "'mixed' has not two operands of one size"),
+        ({"kind": "mixed", "p": 5}, "50 examples"),
     ],
 )
 def test_a_task_that_is_no_torus_is_refused_in_one_line(kind, task, reason):
     config = config_of({"kind": kind, "weight": 1.0}, task=task)
-    with pytest.raises(
-        ScienceError, match=f"^penalties: {kind}: needs all p² .*{reason}"
-    ) as caught:
+    with pytest.raises(ScienceError, match=f"^penalties: {kind}: needs .*{reason}") as caught:
         Member(0, config)
     assert "\n" not in str(caught.value)
 
