@@ -20,7 +20,7 @@ def run(tmp_path_factory):
 
 
 def test_shares_ratios_and_cosines_are_those_of_the_sums(run):
-    result = run.analyze("embedding_waves", key_share=0.2)
+    result = run.analyze("embedding_waves")
     assert result.arrays["steps"].tolist() == run.steps == [0, 20, 40]
     assert result.arrays["frequencies"].tolist() == [1, 2, 3]
     for row, step in enumerate(run.steps):
@@ -36,22 +36,17 @@ def test_shares_ratios_and_cosines_are_those_of_the_sums(run):
             assert result.arrays["cosine"][row, k - 1] == pytest.approx(cosine, abs=1e-12)
         expected = np.array(energies) / sum(energies)
         assert result.arrays["share"][row] == pytest.approx(expected)
-    keys = [
-        k for k, share in zip((1, 2, 3), result.arrays["share"][-1], strict=True) if share >= 0.2
-    ]
-    assert result.arrays["keys"].tolist() == keys
-    assert result.scalars["key_frequencies"] == len(keys) > 0
-    index = [k - 1 for k in keys]
+    weights = result.arrays["share"][-1]
     for when, row in (("first", 0), ("last", -1)):
-        ratios, cosines = (result.arrays[name][row, index] for name in ("ratio", "cosine"))
-        assert result.scalars[f"{when}_log_ratio"] == pytest.approx(np.abs(np.log(ratios)).mean())
-        assert result.scalars[f"{when}_cosine"] == pytest.approx(np.abs(cosines).mean())
-
-
-def test_without_a_key_frequency_there_is_nothing_to_average(run):
-    scalars = run.analyze("embedding_waves", key_share=0.99).scalars
-    assert scalars["key_frequencies"] == 0
-    assert scalars["first_log_ratio"] is None
+        shares, ratios, cosines = (result.arrays[x][row] for x in ("share", "ratio", "cosine"))
+        turn = sum(w * abs(math.log(r)) for w, r in zip(weights, ratios, strict=True))
+        lean = sum(w * abs(c) for w, c in zip(weights, cosines, strict=True))
+        assert result.scalars[f"{when}_log_ratio"] == pytest.approx(turn)
+        assert result.scalars[f"{when}_cosine"] == pytest.approx(lean)
+        effective = 1 / sum(share**2 for share in shares)
+        assert result.scalars[f"{when}_frequencies"] == pytest.approx(effective)
+        spread = sum(abs(x - y) for x in shares for y in shares) / (2 * 3)
+        assert result.scalars[f"{when}_gini"] == pytest.approx(spread)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How the embedding of the first operand turns into waves, checkpoint by checkpoint."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,21 +13,18 @@ from grokscope.snapshot import Snapshot
 from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run
 from grokscope.tasks.grid import modulus
-from grokscope.typing import Gt, Lt
 
 
 @analysis(label="Embedding waves", source="Musat 2025; measures: Fourier")
-def embedding_waves(
-    run: Run, *, key_share: Annotated[float, Gt(0), Lt(1)] = 0.1
-) -> tuple[dict[str, Any], Arrays]:
+def embedding_waves(run: Run) -> tuple[dict[str, Any], Arrays]:
     """Return the Fourier waves of the embedding E [p, d] of the first operand at each checkpoint.
 
     F_k = (1/p) Σ_j exp(-2πi jk/p) E_j. Arrays, by checkpoint and frequency k = 1 … (p-1)/2:
     `share` of the energy without the constant; `ratio` ‖Re F_k‖/‖Im F_k‖ and `cosine` of Re and Im,
-    which are 1 and 0 where the symbols lie on a circle. A Gaussian start is near that already, so
-    both are given against the first checkpoint, for the key frequencies: those with at least
-    `key_share` of the energy in the last. Scalars: how many; the mean of |ln ratio| and of |cosine|
-    over them, first and last; the Gini coefficient of the energies, first and last.
+    which are 1 and 0 where the symbols lie on a circle. Scalars, at the first and the last
+    checkpoint, since a Gaussian start is near a circle already: the means of |ln ratio| and
+    |cosine|, each frequency weighted by its share in the last; the effective number of
+    frequencies 1/Σ share²; the Gini coefficient of the shares.
     Raises ScienceError for a task whose operands are not residues, or without checkpoints.
     """
     p = modulus(run.config.task, "embedding_waves")
@@ -42,17 +39,15 @@ def embedding_waves(
         for name, values in zip(rows, (energies / energies.sum(), ratios, cosines), strict=True):
             rows[name].append(values.numpy())
     arrays = {name: np.array(values) for name, values in rows.items()}
-    keys = np.flatnonzero(arrays["share"][-1] >= key_share)
-    scalars: dict[str, Any] = {"key_frequencies": len(keys)}
+    weights = arrays["share"][-1]
+    scalars: dict[str, Any] = {}
     for when, row in (("first", 0), ("last", -1)):
-        turn = np.abs(np.log(arrays["ratio"][row, keys]))
-        lean = np.abs(arrays["cosine"][row, keys])
-        scalars[f"{when}_log_ratio"] = float(turn.mean()) if len(keys) else None
-        scalars[f"{when}_cosine"] = float(lean.mean()) if len(keys) else None
+        scalars[f"{when}_log_ratio"] = float(weights @ np.abs(np.log(arrays["ratio"][row])))
+        scalars[f"{when}_cosine"] = float(weights @ np.abs(arrays["cosine"][row]))
+        scalars[f"{when}_frequencies"] = float(1 / np.square(arrays["share"][row]).sum())
         scalars[f"{when}_gini"] = float(fourier.gini(torch.from_numpy(arrays["share"][row])))
     arrays["steps"] = np.array(run.steps)
     arrays["frequencies"] = np.arange(p // 2 + 1)[kept]
-    arrays["keys"] = arrays["frequencies"][keys]
     return scalars, arrays
 
 
