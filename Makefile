@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test smoke check bench fault docs figures clean
+.PHONY: help setup demo test smoke analytic check bench fault docs figures clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ test: .venv/.dev ## Run all tests
 smoke: setup ## Train the smallest recipe, verify it, read it back: seconds
 	$(BIN)/grokscope train quick --out runs/smoke
 	$(BIN)/grokscope verify runs/smoke/*
+
+analytic: setup ## Simulate norm minimization without training and check it: seconds
+	$(BIN)/python examples/analytic.py
 
 check: .venv/.dev ## Format, lint, types and the fast tests
 	$(BIN)/ruff format --check

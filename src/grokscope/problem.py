@@ -1,18 +1,20 @@
 """One learning problem: a network, what it must learn, and what is minimized."""
 
+import dataclasses
 import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from grokscope._registry import Registry
 from grokscope.models import Model, Network, initialize, replace
-from grokscope.objectives import Objective, Terms
+from grokscope.objectives import Objective, Terms, View
 from grokscope.ops.lanes import each
 from grokscope.ops.params import Layout, layout_of
 from grokscope.tasks import Data, Dataset, Split, Task, lookup_baseline
@@ -57,7 +59,14 @@ class Examples:
 
 @dataclass(frozen=True)
 class Problem:
-    """A network bound to one flat parameter vector, its data and its objective."""
+    """A network bound to one flat parameter vector, its data and its objective.
+
+    mapped: whether `objective.terms` is all there is to its gradient, so that a cohort may take it
+    in one mapped step.
+    """
+
+    kind: ClassVar[str] = "training"
+    mapped: ClassVar[bool] = True
 
     task: Task
     dataset: Dataset
@@ -79,11 +88,13 @@ class Problem:
         seed: int,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
-    ) -> tuple["Problem", Tensor]:
+    ) -> tuple[Self, Tensor]:
         """Return the problem of one seed and its initial parameters, a flat vector.
 
         The network is bound to that vector: writing to it changes the network.
         """
+        for penalty in objective.penalties:
+            penalty.check(task)
         dataset = task.dataset()
         split = data.split(dataset, seed)
         network = model.build(dataset.signature)
@@ -97,6 +108,11 @@ class Problem:
             return Examples.of(network, inputs, targets)
 
         train, test = examples(split.train), examples(split.test)
+        if any(penalty.views for penalty in objective.penalties):
+            every = network.prepare(dataset.inputs.to(device))
+            operands = tuple(factor.size for factor in dataset.signature.factors)
+            view = View(network, train.prepared, every, operands)
+            objective = dataclasses.replace(objective, view=view)
         return cls(task, dataset, split, network, layout, objective, train, test), flat
 
     def logits(self, examples: Examples) -> Float[Tensor, "n classes"]:
@@ -187,6 +203,10 @@ class Problem:
     def baseline(self) -> float:
         """What a table of the training pairs plus commutativity scores on the test set."""
         return lookup_baseline(self.dataset, self.split)
+
+
+DYNAMICS: Registry[type[Problem]] = Registry("dynamics", "grokscope.dynamics")
+DYNAMICS.register(Problem)
 
 
 def _pull(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grokscope.config import RunConfig, decode, encode, to_yaml
 from grokscope.config.document import Document
-from grokscope.config.schema import OneOf
+from grokscope.config.schema import NameOf, OneOf
 from grokscope.errors import ConfigError
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -23,6 +23,8 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
         annotation, *rest = get_args(annotation)
         marks = tuple(rest)
     for mark in marks:
+        if isinstance(mark, NameOf):
+            return st.sampled_from(sorted(mark.registry))
         if isinstance(mark, OneOf):
             return st.sampled_from(sorted(mark.registry)).flatmap(
                 lambda name, mark=mark: part_of(mark.registry[name])

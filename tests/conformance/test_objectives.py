@@ -10,7 +10,7 @@ import torch
 from grokscope.models import initialize
 from grokscope.models.mlp import MLP
 from grokscope.models.transformer import Transformer
-from grokscope.objectives import LOSSES, PENALTIES
+from grokscope.objectives import LOSSES, PENALTIES, View
 from grokscope.ops.params import layout_of
 from grokscope.tasks.modular import Modular
 
@@ -121,16 +121,17 @@ def network_of(model):
     dataset = Modular(p=5).dataset()
     network = model.build(dataset.signature)
     flat = initialize(network, model.initialization, 0, dtype=torch.float64)
-    return network, flat, network.prepare(dataset.inputs)
+    prepared = network.prepare(dataset.inputs)
+    return network, flat, View(network, prepared, prepared, (5, 5))
 
 
-def value_at(penalty, network, flat, prepared):
+def value_at(penalty, network, flat, view):
     params = layout_of(network).split(flat)
 
     def apply(inputs):
         return torch.func.functional_call(network, params, (inputs,))
 
-    return penalty.value(apply, params, prepared)
+    return penalty.value(apply, params, view if penalty.views else view.inputs)
 
 
 MODELS = {
@@ -146,9 +147,9 @@ def test_there_are_penalties():
 @every_penalty
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_a_penalty_is_a_finite_scalar_whatever_its_weight(kind, model):
-    network, flat, prepared = network_of(MODELS[model])
+    network, flat, view = network_of(MODELS[model])
     values = [
-        value_at(PENALTIES[kind](weight=weight), network, flat, prepared) for weight in (0.0, 3.0)
+        value_at(PENALTIES[kind](weight=weight), network, flat, view) for weight in (0.0, 3.0)
     ]
     assert all(value.shape == () and torch.isfinite(value) for value in values)
     assert torch.equal(*values)
@@ -157,16 +158,16 @@ def test_a_penalty_is_a_finite_scalar_whatever_its_weight(kind, model):
 @every_penalty
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_the_gradient_of_a_penalty_agrees_with_differences(kind, model):
-    network, flat, prepared = network_of(MODELS[model])
+    network, flat, view = network_of(MODELS[model])
     penalty = PENALTIES[kind](weight=1.0)
     leaf = flat.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(value_at(penalty, network, leaf, prepared), leaf)
+    (gradient,) = torch.autograd.grad(value_at(penalty, network, leaf, view), leaf)
     generator = torch.Generator().manual_seed(1)
     for _ in range(3):
         direction = torch.randn(len(flat), generator=generator, dtype=torch.float64)
         step = 1e-5 * direction
         ahead, behind = (
-            float(value_at(penalty, network, flat + sign * step, prepared)) for sign in (1, -1)
+            float(value_at(penalty, network, flat + sign * step, view)) for sign in (1, -1)
         )
         along = float((gradient * direction).sum())
         assert along == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-8)

@@ -18,6 +18,7 @@ ACTIVATIONS = {
     "quadratic": lambda x: x * x,
     "tanh": math.tanh,
 }
+THREE = Mixed(operations=("add", "subtract", "multiply"), p=3)
 
 
 def one_hot(dataset):
@@ -36,6 +37,8 @@ def plain_inputs(params, dataset, config):
     hot = one_hot(dataset)
     if config.inputs == "one_hot":
         return hot
+    if config.inputs == "summed":
+        return sum(np.split(hot, len(dataset.signature.factors), axis=1))
     parts, start = [], 0
     for factor in dataset.signature.factors:
         own = slice(start, start + factor.size)
@@ -61,10 +64,10 @@ def build(config, signature):
     return network, params
 
 
-@pytest.mark.parametrize("inputs", ["one_hot", "embedded"])
+@pytest.mark.parametrize("inputs", ["one_hot", "summed", "embedded"])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize(("depth", "biases"), [(1, True), (1, False), (3, True)])
-@pytest.mark.parametrize("task", [Modular(p=5), Mixed(p=3)], ids=["pairs", "operations"])
+@pytest.mark.parametrize("task", [Modular(p=5), THREE], ids=["pairs", "operations"])
 def test_logits_are_those_of_dense_layers_on_one_hot_inputs(
     inputs, activation, depth, biases, task
 ):
@@ -88,10 +91,10 @@ def test_the_output_multiplier_is_exact(multiplier):
     np.testing.assert_allclose(logits, expected, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("inputs", ["one_hot", "embedded"])
+@pytest.mark.parametrize("inputs", ["one_hot", "summed", "embedded"])
 def test_the_embeddings_probe_shows_the_input_of_the_first_layer(inputs):
     config = MLP(inputs=inputs, width=12, d_embed=4)
-    dataset = Mixed(p=3).dataset()
+    dataset = THREE.dataset()
     network, params = build(config, dataset.signature)
     with capture(network, "embeddings") as seen, torch.no_grad():
         network(network.prepare(dataset.inputs))
@@ -124,3 +127,26 @@ def test_the_number_of_parameters_is_that_of_its_matrices():
 def test_an_mlp_needs_factors_or_features():
     with pytest.raises(ConfigError, match=r"^model: an mlp needs a task with factors or features$"):
         MLP().build(Signature(num_classes=3, vocab_size=4, seq_len=2))
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_summed_inputs_forget_the_order_of_the_operands(share):
+    dataset = Modular(p=5).dataset()
+    network, _ = build(MLP(width=12, inputs="summed"), dataset.signature)
+    swapped = dataset.inputs[:, [1, 0, 2]]
+    here, there = (network(network.prepare(x, share=share)) for x in (dataset.inputs, swapped))
+    assert torch.allclose(here, there, rtol=1e-12, atol=1e-13)
+    (gradient,) = torch.autograd.grad((here**2).sum(), network.first.weight)
+    features = one_hot(dataset)
+    hot = torch.from_numpy(features[:, :5] + features[:, 5:])
+    dense = torch.relu(hot @ network.first.weight.t() + network.first.bias)
+    logits = dense @ network.unembed.weight.t()
+    (expected,) = torch.autograd.grad((logits**2).sum(), network.first.weight)
+    assert torch.allclose(gradient, expected, rtol=1e-10)
+
+
+def test_summed_inputs_need_one_alphabet():
+    with pytest.raises(
+        ConfigError, match=r"^model.inputs: summed needs operands over one alphabet$"
+    ):
+        MLP(inputs="summed").build(Mixed(p=5).dataset().signature)

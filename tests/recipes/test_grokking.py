@@ -1,5 +1,10 @@
 """The shipped recipes do what they say, from fresh seeds, in this very build."""
 
+import runpy
+import sys
+from pathlib import Path
+
+import polars as pl
 import pytest
 
 import grokscope
@@ -36,3 +41,38 @@ def test_going_on_after_grokking_equals_never_stopping(tmp_path):
     whole = grokscope.train("quick", [f"steps={steps}", "stop=never"], out=tmp_path, name="whole")
     for file in ("history.parquet", f"checkpoints/step_{steps:09d}/model.safetensors"):
         assert (longer.path / file).read_bytes() == (whole.path / file).read_bytes(), file
+
+
+def of_norm_minimization(tmp_path, recipe, seed, steps):
+    overrides = [f"seed={seed}", f"steps={steps}", "stop=never", "threads=1"]
+    run = grokscope.train(recipe, overrides, out=tmp_path)
+    history = run.history
+    assert history["interpolation_residual"].max() <= 1e-8
+    assert history["train_acc"].min() == 1
+    return history.filter(pl.col("step") == 500)["test_acc"].item(), history["test_acc"].max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_norm_minimization_groks_without_training_at_17(tmp_path, seed):
+    early, best = of_norm_minimization(tmp_path, "norm-minimization-17", seed, 7000)
+    assert early <= 0.11  # 46 test pairs: five by chance, as with seed 7, are .109
+    assert best >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_norm_minimization_groks_without_training_at_37(tmp_path, seed):
+    early, best = of_norm_minimization(tmp_path, "norm-minimization", seed, 3000)
+    assert early <= 0.05
+    assert best >= 0.99
+
+
+def test_the_analytic_example_holds(tmp_path, monkeypatch, capsys):
+    example = Path(__file__).parents[2] / "examples" / "analytic.py"
+    monkeypatch.setattr(sys, "argv", [str(example), str(tmp_path), "1"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(example))
+    told = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 0, told
+    assert len(told) == 5

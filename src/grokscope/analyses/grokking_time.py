@@ -69,10 +69,15 @@ def flops_per_step(config: RunConfig) -> int:
 
     Counted on the plain network, which computes every example by itself from dense inputs (a
     watched probe sees to that), so the number does not depend on what an implementation shares;
-    elementwise work is not counted.
+    elementwise work is not counted. For other dynamics than training: the products of the step as
+    it is computed, without factorizations.
     """
     problem, _ = problem_of(config, device="cpu")
     n = len(problem.train)
+    if config.dynamics != "training":
+        with FlopCounterMode(display=False) as counter:
+            problem.gradient(problem.train)
+        return int(counter.get_total_flops())
     some = problem.network.prepare(problem.train.inputs[:64], share=False)
     counter = flop_counter()
     with counter, capture(problem.network, "embeddings"):

@@ -6,7 +6,7 @@ from torch import Tensor
 from grokscope.config.schema import RunConfig
 from grokscope.errors import ConfigError
 from grokscope.objectives import Objective
-from grokscope.problem import Problem
+from grokscope.problem import DYNAMICS, Problem
 
 
 def problem_of(config: RunConfig, *, device: str | None = None) -> tuple[Problem, Tensor]:
@@ -20,7 +20,7 @@ def problem_of(config: RunConfig, *, device: str | None = None) -> tuple[Problem
         device == "mps" and not torch.backends.mps.is_available()
     ):
         raise ConfigError(f"device: {device} is not available on this machine; take cpu")
-    return Problem.build(
+    return DYNAMICS[config.dynamics].build(
         task=config.task,
         data=config.data,
         model=config.model,

@@ -15,6 +15,7 @@ from grokscope.models import MODELS, Model
 from grokscope.objectives import LOSSES, PENALTIES, Loss, Penalty
 from grokscope.objectives.cross_entropy import CrossEntropy
 from grokscope.optim import OPTIMIZERS, Optimizer, Schedule
+from grokscope.problem import DYNAMICS
 from grokscope.tasks import TASKS, Data, Task
 from grokscope.typing import PER_RUN, STRICT, Ge, Gt, Lt
 
@@ -30,6 +31,18 @@ class OneOf:
     ) -> CoreSchema:
         parts = tuple(self.registry[name] for name in self.registry)
         return handler.generate_schema(Annotated[Union[parts], Discriminator("kind")])  # noqa: UP007
+
+
+@dataclass(frozen=True)
+class NameOf:
+    """Annotation of a field that holds the name of a part of a registry."""
+
+    registry: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return handler.generate_schema(Literal[tuple(self.registry)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +150,9 @@ class RunConfig:
     """The loss on the logits."""
     penalties: tuple[Annotated[Penalty, OneOf(PENALTIES)], ...] = ()
     """Terms added to the loss."""
+    dynamics: Annotated[str, NameOf(DYNAMICS)] = "training"
+    """What moves the parameters. `training`: the gradient of the loss and its penalties.
+    `norm_minimization`: that of the L2 penalty among networks whose training loss is 0."""
     optimizer: Annotated[Optimizer, OneOf(OPTIMIZERS)]
     """The optimizer."""
     schedule: Schedule = field(default_factory=Schedule)
@@ -155,5 +171,7 @@ class RunConfig:
     """CPU threads; null takes what PyTorch finds. No number depends on it."""
 
     def __post_init__(self) -> None:
+        if self.dynamics != "training" and self.batch != Batch():
+            raise ConfigError("batch: only training draws batches; leave it out")
         if self.device == "mps" and "float64" in (self.precision.loss, self.precision.parameters):
             raise ConfigError("device: mps has no float64; set precision.loss=float32")

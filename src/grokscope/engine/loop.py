@@ -14,7 +14,7 @@ from grokscope.engine.diagnosis import diagnose
 from grokscope.engine.member import Member
 from grokscope.engine.memory import keep_freed_memory
 from grokscope.engine.records import Finished, Measured, Record, Saved, State
-from grokscope.engine.steppers import Alone, Stepper, Together, per_run_values
+from grokscope.engine.steppers import Alone, Each, Stepper, Together, per_run_values
 from grokscope.errors import ConfigError
 from grokscope.ops.lanes import lanes
 from grokscope.ops.rounding import Rounded
@@ -108,7 +108,9 @@ def _numerics(config: RunConfig) -> Iterator[None]:
 
 
 def _stepper(members: Sequence[Member]) -> Stepper:
-    return Alone(members[0]) if len(members) == 1 else Together(members)
+    if len(members) == 1:
+        return Alone(members[0])
+    return Together(members) if members[0].problem.mapped else Each(members)
 
 
 def _advance(members: Sequence[Member], stop_requested: Callable[[], bool]) -> Iterator[Record]:

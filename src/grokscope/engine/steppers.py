@@ -67,6 +67,28 @@ class Alone(Stepper):
 
 
 @final
+class Each(Stepper):
+    """Members one after another, for gradients that cannot be mapped over runs."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = members
+        self._alone = [Alone(member) for member in members]
+
+    def compute(self) -> Tensor:
+        """Compute each gradient."""
+        return torch.cat([one.compute() for one in self._alone])
+
+    def known(self, number: int) -> Mapping[str, Tensor]:
+        """Return what is known of one member."""
+        return self._alone[number].known(0)
+
+    def apply(self) -> None:
+        """Apply one update to every member."""
+        for one in self._alone:
+            one.apply()
+
+
+@final
 class Together(Stepper):
     """Members that differ only in PER_RUN fields, stacked and mapped with vmap.
 

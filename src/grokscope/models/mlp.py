@@ -26,8 +26,9 @@ class MLP(Model):
     """A multilayer perceptron (Gromov 2023 with one quadratic layer and no biases)."""
 
     kind: Literal["mlp"] = "mlp"
-    inputs: Literal["one_hot", "embedded"] = "one_hot"
-    """How symbols enter: concatenated one-hot vectors (2p for a pair), or learned embeddings."""
+    inputs: Literal["one_hot", "summed", "embedded"] = "one_hot"
+    """How symbols enter: concatenated one-hot vectors (2p for a pair); their sum (p), so that
+    operands share weights and their order is lost; or learned embeddings."""
     d_embed: Annotated[int, Gt(0)] = 128
     """Dimension of each symbol's embedding; used by `embedded` only."""
     width: Annotated[int, Gt(0)] = 256
@@ -52,6 +53,9 @@ class MLP(Model):
         """Return the network for token or feature tasks."""
         if not signature.factors and not signature.num_features:
             raise ConfigError("model: an mlp needs a task with factors or features")
+        sizes = {factor.size for factor in signature.factors}
+        if self.inputs == "summed" and len(sizes) != 1:
+            raise ConfigError("model.inputs: summed needs operands over one alphabet")
         return _MLP(self, signature)
 
 
@@ -63,7 +67,8 @@ class _MLP(Network):
         self._activation = ACTIVATIONS[config.activation]
         self._offsets = _offsets([factor.size for factor in signature.factors])
         symbols = self._offsets[-1]
-        n_in = signature.num_features or symbols
+        self._shared = signature.factors[0].size if config.inputs == "summed" else 0
+        n_in = signature.num_features or self._shared or symbols
         self.embeddings = Probe()
         self.embed: Table | None = None
         if config.inputs == "embedded" and signature.factors:
@@ -110,7 +115,8 @@ class _MLP(Network):
             return ()
         weight = self.first.weight
         if self.embed is None:
-            return (weight.t().contiguous(),)
+            table = weight.t()
+            return (table.repeat(len(self._factors), 1) if self._shared else table.contiguous(),)
         rows = self.embed.weight.split([factor.size for factor in self._factors])  # type: ignore[no-untyped-call]
         chunks = weight.chunk(len(rows), dim=1)
         return (torch.cat([F.linear(row, c) for row, c in zip(rows, chunks, strict=True)]),)
@@ -144,7 +150,9 @@ class _MLP(Network):
         columns = prepared.index if isinstance(prepared, Bags) else prepared
         if self.embed is not None:
             return cast(Tensor, self.embed(columns.flatten())).view(len(columns), -1)
-        every = torch.arange(self._offsets[-1], device=columns.device)
+        if self._shared:
+            columns = columns % self._shared  # every factor begins at a multiple of its size
+        every = torch.arange(self._shared or self._offsets[-1], device=columns.device)
         return (columns.unsqueeze(-1) == every).sum(1).to(dtype)
 
 

@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokscope._registry import Registry
+from grokscope.models import Network
+from grokscope.tasks import Task
 from grokscope.typing import PER_RUN, STRICT, Ge, Named
 
 
@@ -35,11 +37,28 @@ class Loss(ABC):
         return self.per_example(logits.to(dtype), targets)
 
 
+@dataclass(frozen=True)
+class View:
+    """What a penalty may look at beyond the inputs of a step.
+
+    network: the module that `apply` runs, for its probes; inputs: the prepared inputs of the step;
+    every: those of all examples, in the order of the dataset; operands: how many values each of
+    its factors takes.
+    """
+
+    network: Network
+    inputs: Any
+    every: Any
+    operands: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Penalty(ABC):
     """A term added to the loss, times a weight."""
 
     __pydantic_config__ = STRICT
+    views: ClassVar[bool] = False
+    """Whether `value` is given a View instead of the prepared inputs of the step."""
     weight: Annotated[float, Ge(0), PER_RUN] = 0.0
     """Factor on the penalty in the objective."""
 
@@ -47,8 +66,12 @@ class Penalty(ABC):
     def value(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
         """Return the unweighted penalty, a scalar.
 
-        apply: prepared inputs to logits, differentiable in `params`, the tensors by name.
+        apply: prepared inputs to logits, differentiable in `params`, the tensors by name;
+        prepared: the inputs of the step, or a View.
         """
+
+    def check(self, task: Task) -> None:  # noqa: B027 - most have a meaning for every task
+        """Raise ConfigError or ScienceError where the penalty has no meaning for a task."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +91,7 @@ class Objective:
     loss: Loss
     penalties: tuple[Penalty, ...] = ()
     dtype: torch.dtype = torch.float64
+    view: View | None = None
 
     def task_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss, a scalar of the loss dtype."""
@@ -84,7 +108,11 @@ class Objective:
 
     def penalty(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
         """Return the sum of the weighted penalties, a scalar."""
-        values = [part.weight * part.value(apply, params, prepared) for part in self.penalties]
+        view = self.view and replace(self.view, inputs=prepared)
+        values = [
+            part.weight * part.value(apply, params, view if part.views else prepared)
+            for part in self.penalties
+        ]
         return torch.stack(values).sum() if values else torch.zeros(())
 
 

@@ -49,7 +49,10 @@ def provenance(config: RunConfig, split_hash: str) -> dict[str, Any]:
 def code_hash() -> str:
     """Return a hash of the source of everything that decides a run's numbers."""
     root = Path(__file__).parents[1]
-    deciding = ("config", "engine", "metrics", "models", "objectives", "ops", "optim", "tasks")
+    deciding = (
+        *("config", "dynamics", "engine", "metrics", "models"),
+        *("objectives", "ops", "optim", "tasks"),
+    )
     paths = [
         *root.glob("*.py"),
         *(path for name in deciding for path in (root / name).glob("*.py")),
