@@ -68,11 +68,14 @@ class _Gated(Residual):
         self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
 
     def through(self, x: Tensor) -> Tensor:
-        """Return the stream after all layers, normed if there are norms."""
+        """Return the stream after all layers."""
         for layer in self.layers:
             x = layer(x)
-        normed: Tensor = self.norm(x)
-        return normed
+        return x
+
+    def read(self, x: Tensor) -> Tensor:
+        """Return the logits of a stream, which is normed first if there are norms."""
+        return super().read(self.norm(x))
 
 
 class _Layer(nn.Module):

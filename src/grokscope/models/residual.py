@@ -67,7 +67,15 @@ class Residual(Network):
 
     @abstractmethod
     def through(self, x: Tensor) -> Tensor:
-        """Return the stream [n, width] after all layers."""
+        """Return the stream [n, width] after all layers.
+
+        Each layer shows the stream after it at a probe `layers.<l>.stream`.
+        """
+
+    def read(self, x: Tensor) -> Tensor:
+        """Return the logits [n, classes] of a stream, wherever it was cut."""
+        logits: Tensor = self.unembed(self.representation(x))
+        return logits
 
     def prepare(self, inputs: Tensor, *, share: bool = True) -> Tensor | Bags:
         """Return features [n, f] as they are, and tokens as columns of the one-hot input."""
@@ -103,8 +111,7 @@ class Residual(Network):
             if begun
             else self.enter(self.embeddings(_dense(self, part)))
         )
-        logits: Tensor = self.unembed(self.representation(self.through(x)))
-        return logits
+        return self.read(self.through(x))
 
     def _gathered(self, table: Tensor, part: Tensor | Bags) -> Tensor:
         """Return the start of the stream: the sum of the rows of an example's symbols."""

@@ -27,8 +27,9 @@ class Routed(ResidualModel):
     output_l. The first state is a linear map of the embedding x_1, each head has one hidden layer,
     the four router matrices have no biases, and the state behind the last layer, which nobody
     would read, is not formed.
-    Probes: `embeddings` [n, inputs]; in each layer `layers.<l>.routing` [n, heads] and
-    `layers.<l>.output` [n, width]; `representation` [n, width].
+    Probes: `embeddings` [n, inputs]; in each layer `layers.<l>.routing` [n, heads],
+    `layers.<l>.output` [n, width] and `layers.<l>.stream` [n, width], the stream after it;
+    `representation` [n, width].
     """
 
     kind: Literal["routed"] = "routed"
@@ -75,6 +76,7 @@ class _Layer(nn.Module):
         self.routing = Routing()
         self.heads = _Heads(config)
         self.output = Probe()
+        self.stream = Probe()
         self.update = Linear(d_state + width, d_state, bias=False) if updates else None
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +86,7 @@ class _Layer(nn.Module):
         output = self.output(self.heads(x, weights))
         if self.update is not None:
             state = self.update(torch.cat([state, output], dim=-1))
-        return x + output, state
+        return self.stream(x + output), state
 
 
 class _Heads(nn.Module):
