@@ -75,6 +75,13 @@ def runs(tmp_path_factory):
     found["only step 0"] = grokscope.train(
         "quick", SMALL, out=out, name="begun", stop_requested=lambda: True
     )
+    metrics = "gate_values,effective_depth,gate_entropy,compute_cost"
+    gates = ["model.kind=gated", "model.d_hidden=5", "model.init.scale=0.5"]
+    found["gated"] = train("gated", *gates, f"measure.metrics=[{metrics}]")
+    metrics = "routing_entropy,utilization_gini,dominant_head"
+    heads = ["model.kind=routed", "model.d_head=4", "model.init.scale=0.5"]
+    found["routed"] = train("routed", *heads, f"measure.metrics=[{metrics}]")
+    found["routed"].analyze("routing_map")
     with pytest.raises(DivergedError, match="the objective is"):
         train("diverged", "optimizer.lr=1e30")
     found["diverged"] = grokscope.open(out / "diverged")

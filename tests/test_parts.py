@@ -17,6 +17,12 @@ MODELS = {
     "deep": {"kind": "transformer", "d_model": 8, "num_heads": 2, "num_layers": 2, "norm": "pre"},
     "mlp": {"kind": "mlp", "width": 9},
     "embedded": {"kind": "mlp", "width": 9, "depth": 2, "inputs": "embedded", "activation": "gelu"},
+    "routed": {"kind": "routed", "width": 9, "d_head": 4},
+    "gated": {"kind": "gated", "width": 9, "d_hidden": 5, "gate_sees": "input"},
+}
+PENALTIES = {
+    "routed": [{"kind": "routing_entropy", "weight": 0.3}],
+    "gated": [{"kind": "gate_cost", "cost": "sum_entropy", "weight": 0.3}],
 }
 
 
@@ -36,7 +42,7 @@ def problem(monkeypatch, model, precision, *, part, penalties=()):
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
 def test_parts_have_the_value_and_gradient_of_the_whole(monkeypatch, model, precision, tolerance):
-    penalties = [{"kind": "l2", "weight": 0.1}]
+    penalties = [{"kind": "l2", "weight": 0.1}, *PENALTIES.get(model, [])]
     cut, _ = problem(monkeypatch, model, precision, part=20, penalties=penalties)
     whole, _ = problem(monkeypatch, model, precision, part=1000, penalties=penalties)
     assert len(cut.train.parts) == 6

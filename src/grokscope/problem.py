@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokscope._registry import Registry
-from grokscope.models import Model, Network, initialize, replace
+from grokscope.errors import ConfigError
+from grokscope.models import Model, Network, Signal, hear, initialize, replace
 from grokscope.objectives import Objective, Terms, View
 from grokscope.ops.lanes import each
 from grokscope.ops.params import Layout, layout_of
@@ -98,6 +99,9 @@ class Problem:
         dataset = task.dataset()
         split = data.split(dataset, seed)
         network = model.build(dataset.signature)
+        for penalty in objective.penalties:
+            if reason := penalty.refusal(network):
+                raise ConfigError(f"penalties: {reason}")
         flat = initialize(network, model.initialization, seed, dtype=dtype).to(device)
         network.to(device)
         layout = layout_of(network)
@@ -114,6 +118,11 @@ class Problem:
             view = View(network, train.prepared, every, operands)
             objective = dataclasses.replace(objective, view=view)
         return cls(task, dataset, split, network, layout, objective, train, test), flat
+
+    def at(self, step: int) -> "Problem":
+        """Return the problem of one step: the weights of penalties may depend on it."""
+        objective = self.objective.at(step)
+        return self if objective is self.objective else dataclasses.replace(self, objective=objective)
 
     def logits(self, examples: Examples) -> Float[Tensor, "n classes"]:
         """Return the logits of some examples, without a graph."""
@@ -141,6 +150,12 @@ class Problem:
         with replace(self.network, {name: keep}), torch.no_grad():
             begun = self.network.begin(examples.prepared)
             return torch.cat(each(of, examples.parts or (examples,)))
+
+    def signals(self, examples: Examples) -> list[Signal]:
+        """Return what passes gates and routings in one forward pass, without a graph, in order."""
+        with hear() as signals, torch.no_grad():
+            self.network(examples.prepared)
+        return signals
 
     def terms(self, examples: Examples) -> Terms:
         """Return the objective on some examples at the network's present parameters."""

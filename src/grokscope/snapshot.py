@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokscope.models import replace
+from grokscope.models import Signal, replace
 from grokscope.problem import Problem
 from grokscope.typing import Named
 
@@ -59,12 +59,17 @@ class Snapshot:
         """Weighted sum of the penalties on the training examples."""
         if not self.problem.objective.penalties:
             return self.params.new_zeros(())
-        return self.problem.terms(self.problem.train).penalty.detach()
+        return self.problem.at(self.step).terms(self.problem.train).penalty.detach()
 
     @cached_property
     def gradient(self) -> Float[Tensor, " size"]:
         """Gradient of the objective over all training examples, flat."""
-        return self.problem.gradient(self.problem.train)[1]
+        return self.problem.at(self.step).gradient(self.problem.train)[1]
+
+    @cached_property
+    def signals(self) -> tuple[Signal, ...]:
+        """What passes the gates and routings of the network for the training examples, in order."""
+        return tuple(self.problem.signals(self.problem.train))
 
     @cached_property
     def representation(self) -> Float[Tensor, "n width"]:

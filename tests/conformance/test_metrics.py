@@ -5,8 +5,11 @@ import math
 import pytest
 import torch
 
+from grokscope.errors import ScienceError
 from grokscope.metrics import METRICS, measure
+from grokscope.models.gated import Gated
 from grokscope.models.mlp import MLP
+from grokscope.models.routed import Routed
 from grokscope.models.transformer import Transformer
 from grokscope.objectives import Objective
 from grokscope.objectives.cross_entropy import CrossEntropy
@@ -21,6 +24,18 @@ from grokscope.tasks.modular import Modular
 MODELS = {
     "mlp": MLP(width=8),
     "transformer": Transformer(d_model=8, num_heads=2, d_mlp=8),
+    "routed": Routed(width=8, num_heads=3, d_head=4, d_state=4, d_router=4),
+    "gated": Gated(width=8, max_depth=3, d_hidden=4),
+}
+ONLY = {
+    # Metrics that have no meaning for every network, and those for which they have one.
+    "gate_values": {"gated"},
+    "effective_depth": {"gated"},
+    "gate_entropy": {"gated"},
+    "compute_cost": {"gated"},
+    "routing_entropy": {"routed"},
+    "utilization_gini": {"routed"},
+    "dominant_head": {"routed"},
 }
 STEPS = 3
 pytestmark = pytest.mark.filterwarnings(
@@ -29,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.fixture(params=sorted(MODELS))
+@pytest.fixture
 def trained(request):
     """Return a problem after a few steps, its parameters and the state of its optimizer."""
     problem, flat = Problem.build(
@@ -55,19 +70,22 @@ def snapshot_of(trained):
 
 every_metric = pytest.mark.parametrize("name", sorted(METRICS))
 
+CASES = [(name, model) for name in sorted(METRICS) for model in sorted(ONLY.get(name, MODELS))]
+every_case = pytest.mark.parametrize(("name", "trained"), CASES, indirect=["trained"])
+
 
 def test_there_are_metrics():
     assert {"curves", "lookup_baseline", "weight_norm"} <= set(METRICS)
 
 
-@every_metric
+@every_case
 def test_a_metric_gives_finite_numbers(name, trained):
     values = measure(snapshot_of(trained), [METRICS[name]])
     assert values
     assert all(type(value) is float and math.isfinite(value) for value in values.values())
 
 
-@every_metric
+@every_case
 def test_a_metric_gives_the_same_numbers_when_asked_again(name, trained):
     snapshot = snapshot_of(trained)
     first = measure(snapshot, [METRICS[name]])
@@ -75,7 +93,7 @@ def test_a_metric_gives_the_same_numbers_when_asked_again(name, trained):
     assert measure(snapshot_of(trained), [METRICS[name]]) == first
 
 
-@every_metric
+@every_case
 def test_a_metric_changes_nothing(name, trained):
     problem, flat, state = trained
     before = flat.clone()
@@ -91,10 +109,32 @@ def test_a_metric_changes_nothing(name, trained):
     assert torch.equal(torch.get_rng_state(), random)
 
 
-def test_no_two_metrics_share_a_column(trained):
+@pytest.mark.parametrize("trained", sorted(MODELS), indirect=True)
+def test_no_two_metrics_share_a_column(trained, request):
+    kind = request.node.callspec.params["trained"]
+    names = [name for name, model in CASES if model == kind]
     snapshot = snapshot_of(trained)
-    together = measure(snapshot, METRICS.values())
-    assert len(together) == sum(len(measure(snapshot, [METRICS[name]])) for name in METRICS)
+    together = measure(snapshot, [METRICS[name] for name in names])
+    assert len(together) == sum(len(measure(snapshot, [METRICS[name]])) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "trained"),
+    [
+        (name, model)
+        for name in sorted(METRICS)
+        for model in sorted(MODELS)
+        if (name, model) not in CASES
+    ],
+    indirect=["trained"],
+)
+def test_a_metric_without_meaning_for_a_network_is_left_out_with_its_reason(name, trained):
+    snapshot = snapshot_of(trained)
+    with pytest.raises(ScienceError, match=r"^this network .* it needs model\.kind="):
+        METRICS[name].function(snapshot)
+    missing = {}
+    assert measure(snapshot, [METRICS[name]], missing=missing) == {}
+    assert missing[name].startswith("ScienceError: this network ")
 
 
 @every_metric

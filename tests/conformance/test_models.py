@@ -32,6 +32,18 @@ EXTRA = {
         {"depth": 2, "activation": "quadratic", "biases": False},
         {"inputs": "embedded", "activation": "tanh"},
     ],
+    "routed": [
+        {},
+        {"inputs": "embedded", "d_embed": 4, "activation": "gelu", "num_layers": 3},
+        {"num_layers": 1, "biases": False, "activation": "quadratic", "num_heads": 2},
+    ],
+    "gated": [
+        {},
+        {"inputs": "embedded", "d_embed": 4, "activation": "gelu", "gate": "gumbel"},
+        {"gate": "straight_through", "max_depth": 2},
+        {"gate_on": "skip", "growth": 1.5, "biases": False, "temperature": 0.5},
+        {"gate_on": "highway", "norm": "pre", "activation": "tanh", "gate_sees": "input"},
+    ],
 }
 TASKS = {"pairs": Modular(p=5), "operations": Mixed(p=4)}
 

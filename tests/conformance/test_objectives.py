@@ -7,11 +7,17 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 
-from grokscope.models import initialize
+from grokscope.errors import ConfigError
+from grokscope.models import Init, initialize
+from grokscope.models.gated import Gated
 from grokscope.models.mlp import MLP
+from grokscope.models.routed import Routed
 from grokscope.models.transformer import Transformer
-from grokscope.objectives import LOSSES, PENALTIES, View
+from grokscope.objectives import LOSSES, PENALTIES, Objective, View
+from grokscope.objectives.cross_entropy import CrossEntropy
 from grokscope.ops.params import layout_of
+from grokscope.problem import Problem
+from grokscope.tasks import Data
 from grokscope.tasks.modular import Modular
 
 
@@ -55,6 +61,9 @@ def variants(cls):
 ALL_LOSSES = list(dict.fromkeys(loss for kind in LOSSES for loss in variants(LOSSES[kind])))
 every_loss = pytest.mark.parametrize("loss", ALL_LOSSES, ids=repr)
 every_penalty = pytest.mark.parametrize("kind", sorted(PENALTIES))
+ALL_PENALTIES = list(
+    dict.fromkeys(part for kind in PENALTIES for part in variants(PENALTIES[kind]))
+)
 
 
 def random_logits(n=7, classes=5):
@@ -137,7 +146,25 @@ def value_at(penalty, network, flat, view):
 MODELS = {
     "mlp": MLP(width=6, inputs="embedded", d_embed=4, activation="tanh"),
     "transformer": Transformer(d_model=8, num_heads=2, d_mlp=8, activation="gelu"),
+    "routed": Routed(width=8, num_heads=3, d_head=4, activation="gelu", init=Init(scale=2.0)),
+    "gated": Gated(width=8, d_hidden=4, initial_gate=0.7, activation="gelu", gate_sees="input"),
 }
+
+
+def meaningful(penalty, model):
+    network, _, _ = network_of(MODELS[model])
+    return not penalty.refusal(network)
+
+
+CASES = [
+    (penalty, model)
+    for penalty in ALL_PENALTIES
+    for model in sorted(MODELS)
+    if meaningful(penalty, model)
+]
+every_case = pytest.mark.parametrize(
+    ("penalty", "model"), CASES, ids=[f"{penalty}-{model}" for penalty, model in CASES]
+)
 
 
 def test_there_are_penalties():
@@ -145,33 +172,54 @@ def test_there_are_penalties():
 
 
 @every_penalty
-@pytest.mark.parametrize("model", sorted(MODELS))
-def test_a_penalty_is_a_finite_scalar_whatever_its_weight(kind, model):
+def test_a_penalty_has_a_meaning_for_some_network(kind):
+    assert kind in {penalty.kind for penalty, _ in CASES}
+
+
+@every_case
+def test_a_penalty_is_a_finite_scalar_whatever_its_weight(penalty, model):
     network, flat, view = network_of(MODELS[model])
     values = [
-        value_at(PENALTIES[kind](weight=weight), network, flat, view) for weight in (0.0, 3.0)
+        value_at(dataclasses.replace(penalty, weight=weight), network, flat, view)
+        for weight in (0.0, 3.0)
     ]
     assert all(value.shape == () and torch.isfinite(value) for value in values)
     assert torch.equal(*values)
 
 
-@every_penalty
-@pytest.mark.parametrize("model", sorted(MODELS))
-def test_the_gradient_of_a_penalty_agrees_with_differences(kind, model):
+@every_case
+def test_the_gradient_of_a_penalty_agrees_with_differences(penalty, model):
     network, flat, view = network_of(MODELS[model])
-    penalty = PENALTIES[kind](weight=1.0)
     leaf = flat.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(value_at(penalty, network, leaf, view), leaf)
     generator = torch.Generator().manual_seed(1)
     for _ in range(3):
         direction = torch.randn(len(flat), generator=generator, dtype=torch.float64)
+        direction /= direction.norm()
         step = 1e-5 * direction
         ahead, behind = (
             float(value_at(penalty, network, flat + sign * step, view)) for sign in (1, -1)
         )
         along = float((gradient * direction).sum())
-        assert along == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-8)
+        assert along == pytest.approx((ahead - behind) / 2e-5, rel=1e-6, abs=1e-8)
     assert gradient.abs().max() > 0
+
+
+@every_penalty
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_a_penalty_without_meaning_is_refused_before_training(kind, model):
+    penalty = PENALTIES[kind](weight=1.0)
+    if meaningful(penalty, model):
+        return
+    with pytest.raises(ConfigError, match=rf"^penalties: {kind} needs .*") as error:
+        Problem.build(
+            task=Modular(p=5),
+            data=Data(),
+            model=MODELS[model],
+            objective=Objective(CrossEntropy(), (penalty,)),
+            seed=0,
+        )
+    assert len(str(error.value).splitlines()) == 1
 
 
 @every_penalty

@@ -9,12 +9,14 @@ import torch
 
 from grokscope.engine import train
 from grokscope.engine.loop import check_cohort
+from grokscope.engine.member import Member
 from grokscope.errors import ConfigError
 from grokscope.models import MODELS
 from grokscope.objectives import LOSSES, PENALTIES
 from grokscope.optim import OPTIMIZERS
 
 TOLERANCE = 1e-9  # relative, in float64
+DOUBLE = {"precision": {"parameters": "float64"}}
 
 
 def six(config):
@@ -127,10 +129,29 @@ def test_a_batched_step_equals_the_loop_for_every_optimizer(
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_a_batched_step_equals_the_loop_for_every_loss(loss, config_of, trace):
-    penalties = [{"kind": kind, "weight": 0.01} for kind in PENALTIES]
-    config = config_of(
-        precision={"parameters": "float64"}, loss={"kind": loss}, penalties=penalties
-    )
+    penalties = [{"kind": "l2", "weight": 0.01}]
+    check_batched(config_of(**DOUBLE, loss={"kind": loss}, penalties=penalties), trace)
+
+
+@pytest.mark.parametrize("penalty", sorted(PENALTIES))
+def test_a_batched_step_equals_the_loop_for_every_penalty(
+    penalty, config_of, model_sections, trace
+):
+    penalties = [{"kind": "l2", "weight": 0.02}, {"kind": penalty, "weight": 0.3}]
+    warm = [{"kind": penalty, "weight": 0.3, "start_step": 2, "warmup_steps": 5}]
+    found = 0
+    for sections in model_sections.values():
+        try:
+            Member(0, config_of(**sections, penalties=penalties))
+        except ConfigError:
+            continue  # this penalty has no meaning for this model, and says so
+        found += 1
+        check_batched(config_of(**sections, **DOUBLE, penalties=penalties + warm), trace)
+    assert found
+
+
+def check_batched(config, trace):
+    """Compare six runs, one of them with a heavier first penalty."""
     configs = six(config)
     heavier = dataclasses.replace(configs[4].penalties[0], weight=0.5)
     configs[4] = dataclasses.replace(configs[4], penalties=(heavier, *configs[4].penalties[1:]))
@@ -155,7 +176,6 @@ def test_a_batched_step_goes_on_without_members_that_ended(config_of, trace, mon
 
 def pretend_to_grok(monkeypatch, since):
     """Make members report full test accuracy from a step on, and none before or otherwise."""
-    from grokscope.engine.member import Member
 
     true = Member.measure
 

@@ -9,7 +9,7 @@ from grokscope.plots import PLOTS, Plot, save
 from grokscope.plots import plot as register
 from grokscope.plots.training_curves import training_curves
 
-FULL = ["plain", "memorized", "grokked", "at once"]
+FULL = ["plain", "memorized", "grokked", "at once", "gated", "routed"]
 CONDITIONS = [*FULL, "no metrics", "one step", "only step 0", "diverged", "nothing measured"]
 
 every_plot = pytest.mark.parametrize("name", sorted(PLOTS))
@@ -18,15 +18,30 @@ every_plot = pytest.mark.parametrize("name", sorted(PLOTS))
 @every_plot
 @pytest.mark.parametrize("condition", FULL)
 def test_a_plot_shows_the_numbers_of_a_run(runs, name, condition):
+    if not PLOTS[name].applies(runs[condition]):
+        return  # there is nothing of the kind in this run, and a report leaves the figure out
     figure = PLOTS[name].function(runs[condition])
     assert isinstance(figure, go.Figure)
     assert figure.data
     for trace in figure.data:
         assert len(trace.x) > 1
-        assert len(trace.x) == len(trace.y)
         assert all(value is not None for value in trace.y)
+        if trace.type == "heatmap":
+            assert len(trace.z) == len(trace.y) > 1
+            assert all(len(row) == len(trace.x) for row in trace.z)
+            assert all(value is not None for row in trace.z for value in row)
+        else:
+            assert len(trace.x) == len(trace.y)
     assert json.loads(figure.to_json())["data"]
     assert figure.layout.height > 0
+
+
+@every_plot
+def test_a_plot_applies_to_some_run_and_is_left_out_of_others_reports(runs, name):
+    found = {condition for condition in FULL if PLOTS[name].applies(runs[condition])}
+    assert found
+    if name not in ("training_curves", "measured_quantities"):
+        assert "plain" not in found
 
 
 @every_plot

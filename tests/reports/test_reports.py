@@ -12,6 +12,8 @@ from grokscope.reports.run import render
 
 CONDITIONS = [
     "plain",
+    "gated",
+    "routed",
     "memorized",
     "grokked",
     "at once",
@@ -67,7 +69,9 @@ def test_a_report_is_one_page_in_every_condition(runs, condition):
     assert page.names.count("script") == 2
     assert runs[condition].name in page.text
     assert "weight_decay" in page.text
-    assert page.names.count("figure") == (0 if condition == "nothing measured" else len(PLOTS))
+    applying = [part for part in PLOTS.values() if part.applies(runs[condition])]
+    expected = 0 if condition == "nothing measured" else len(applying)
+    assert page.names.count("figure") == expected
 
 
 @pytest.mark.usefixtures("light")
@@ -95,8 +99,8 @@ def test_the_data_of_the_figures_are_in_the_page(runs):
     text = render(runs["plain"])
     loss = runs["plain"].history["train_loss"][-1]
     assert repr(loss) in text
-    for name in PLOTS:
-        assert f'id="{name}"' in text
+    for name, part in PLOTS.items():
+        assert (f'id="{name}"' in text) == part.applies(runs["plain"])
 
 
 @pytest.mark.usefixtures("light")

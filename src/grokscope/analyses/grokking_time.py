@@ -75,7 +75,7 @@ def flops_per_step(config: RunConfig) -> int:
     problem, _ = problem_of(config, device="cpu")
     n = len(problem.train)
     if config.dynamics != "training":
-        with FlopCounterMode(display=False) as counter:
+        with flop_counter() as counter:
             problem.gradient(problem.train)
         return int(counter.get_total_flops())
     some = problem.network.prepare(problem.train.inputs[:64], share=False)

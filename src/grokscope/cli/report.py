@@ -42,9 +42,11 @@ def _figures(path: Path, ending: str) -> list[Path]:
 
     folder = path / "figures"
     folder.mkdir(exist_ok=True)
-    targets = []
+    run, targets = open_run(path), []
     for part in PLOTS.values():
+        if not part.applies(run):
+            continue
         target = folder / f"{part.name}.{ending.lstrip('.')}"
-        save(part.function(open_run(path)), target)
+        save(part.function(run), target)
         targets.append(target)
     return targets

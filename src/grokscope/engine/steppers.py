@@ -48,7 +48,8 @@ class Alone(Stepper):
     def compute(self) -> Tensor:
         """Compute one gradient."""
         member = self.members[0]
-        terms, self._gradient = member.problem.gradient(member.examples())
+        problem = member.problem.at(member.step)
+        terms, self._gradient = problem.gradient(member.examples())
         if member.full_batch:
             self._known = {
                 "train_logits": terms.logits.detach(),
@@ -119,7 +120,7 @@ class Together(Stepper):
         """Compute all gradients in one batched pass."""
         batch = self._batch if self._full else self._stacked([m.examples() for m in self.members])
         network = self.members[0].problem.network
-        layout = self.members[0].problem.layout
+        layout, step = self.members[0].problem.layout, self.members[0].step
 
         def objective(
             flat: Tensor, buffers: Any, values: Any, prepared: Any, targets: Tensor
@@ -131,7 +132,7 @@ class Together(Stepper):
                 return logits
 
             bound: Objective = _with_values(self._objective, values)
-            terms = bound.terms(apply, params, prepared, targets)
+            terms = bound.at(step).terms(apply, params, prepared, targets)
             return terms.total, (terms.logits, terms.penalty)
 
         mapped = vmap(

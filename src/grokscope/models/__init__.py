@@ -2,6 +2,19 @@
 
 from grokscope.models.base import MODELS, Model, Network, initialize
 from grokscope.models.init import Init
-from grokscope.models.probe import Probe, capture, replace
+from grokscope.models.probe import Gate, Probe, Routing, Signal, capture, hear, replace
 
-__all__ = ["MODELS", "Init", "Model", "Network", "Probe", "capture", "initialize", "replace"]
+__all__ = [
+    "MODELS",
+    "Gate",
+    "Init",
+    "Model",
+    "Network",
+    "Probe",
+    "Routing",
+    "Signal",
+    "capture",
+    "hear",
+    "initialize",
+    "replace",
+]

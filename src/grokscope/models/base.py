@@ -90,10 +90,19 @@ def initialize(
     """Draw the parameters of one seed into a new flat vector and bind the network to it.
 
     Every tensor has its own random stream named after it, so adding a tensor changes no other.
+    Gates are not drawn: they start where the network's constructor put them.
     Returns the vector, shape [number of parameters].
     """
     layout = layout_of(network)
-    flat = torch.cat([draw(init, entry, network.width, seed).to(dtype) for entry in layout.entries])
+    made = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    flat = torch.cat(
+        [
+            made[entry.name].to("cpu", dtype, copy=True).view(-1)
+            if entry.role == "gate"
+            else draw(init, entry, network.width, seed).to(dtype)
+            for entry in layout.entries
+        ]
+    )
     network.to(dtype)
     layout.bind(network, flat)
     return flat

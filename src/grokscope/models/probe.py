@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,6 +26,60 @@ class Probe(nn.Module):
     def watched(self) -> bool:
         """Whether a hook waits here."""
         return bool(self._forward_hooks)
+
+
+class Gate(Probe):
+    """The probe of a layer's gate, [n]; flops: what the layer costs for one example."""
+
+    def __init__(self, flops: int) -> None:
+        super().__init__()
+        self.flops = flops
+
+    def forward(self, activation: Tensor, soft: Tensor | None = None) -> Tensor:
+        """Return the gate; soft: what stands in for it where it is a step function."""
+        return _told(self, activation, activation if soft is None else soft)
+
+
+class Routing(Probe):
+    """The probe of a layer's routing weights, [n, heads]."""
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Return the weights."""
+        return _told(self, activation, activation)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What passed a Gate or a Routing; soft differs from value where a gate is all or nothing."""
+
+    probe: Probe
+    value: Tensor
+    soft: Tensor
+
+
+_heard: ContextVar[list[Signal] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def hear() -> Iterator[list[Signal]]:
+    """Collect what passes the gates and routings of any network applied by this thread, in order.
+
+    Unlike `capture` it needs no network and changes nothing of how one computes, so a penalty can
+    hear a network that is mapped over many runs. Signals are attached to the graph.
+    """
+    signals: list[Signal] = []
+    token = _heard.set(signals)
+    try:
+        yield signals
+    finally:
+        _heard.reset(token)
+
+
+def _told(probe: Probe, value: Tensor, soft: Tensor) -> Tensor:
+    signals = _heard.get()
+    if signals is not None:
+        signals.append(Signal(probe, value, soft))
+    return value
 
 
 def probes(network: nn.Module) -> dict[str, Probe]:

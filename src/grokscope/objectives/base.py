@@ -1,7 +1,7 @@
 """What is minimized: losses, penalties and their sum."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokscope._registry import Registry
-from grokscope.models import Network
+from grokscope.models import Network, Signal, hear
 from grokscope.tasks import Task
 from grokscope.typing import PER_RUN, STRICT, Ge, Named
 
@@ -61,6 +61,10 @@ class Penalty(ABC):
     """Whether `value` is given a View instead of the prepared inputs of the step."""
     weight: Annotated[float, Ge(0), PER_RUN] = 0.0
     """Factor on the penalty in the objective."""
+    start_step: Annotated[int, Ge(0)] = 0
+    """First step at which the penalty acts; before it its weight is 0."""
+    warmup_steps: Annotated[int, Ge(0)] = 0
+    """Steps over which the weight then grows linearly from 0; 0 gives all of it at once."""
 
     @abstractmethod
     def value(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
@@ -72,6 +76,32 @@ class Penalty(ABC):
 
     def check(self, task: Task) -> None:  # noqa: B027 - most have a meaning for every task
         """Raise ConfigError or ScienceError where the penalty has no meaning for a task."""
+
+    def refusal(self, network: Network) -> str:
+        """Return why the penalty has no meaning for a network, or an empty string."""
+        return ""
+
+    def factor(self, step: int) -> float:
+        """Return the factor on the weight of the update after `step` updates."""
+        since = step - self.start_step
+        if since < 0:
+            return 0.0
+        return min(since / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard(Penalty):
+    """A penalty on what passes the gates or routings of a network."""
+
+    @abstractmethod
+    def of(self, signals: Sequence[Signal]) -> Tensor:
+        """Return the unweighted penalty of what one forward pass let through, a scalar."""
+
+    def value(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
+        """Return the unweighted penalty from a forward pass of its own."""
+        with hear() as signals:
+            apply(prepared)
+        return self.of(signals)
 
 
 @dataclass(frozen=True)
@@ -93,6 +123,15 @@ class Objective:
     dtype: torch.dtype = torch.float64
     view: View | None = None
 
+    def at(self, step: int) -> "Objective":
+        """Return the objective of one step: the weights of the penalties as they are there."""
+        factors = [part.factor(step) for part in self.penalties]
+        if all(factor == 1 for factor in factors):
+            return self
+        pairs = zip(self.penalties, factors, strict=True)
+        scaled = (replace(part, weight=part.weight * factor) for part, factor in pairs)
+        return replace(self, penalties=tuple(scaled))
+
     def task_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss, a scalar of the loss dtype."""
         return self.loss.per_example_in(self.dtype, logits, targets).mean()
@@ -101,18 +140,31 @@ class Objective:
         self, apply: Callable[[Any], Tensor], params: Named, prepared: Any, targets: Tensor
     ) -> Terms:
         """Return the objective at the parameters that `apply` uses."""
-        logits = apply(prepared)
+        with hear() as signals:
+            logits = apply(prepared)
         task = self.task_loss(logits, targets)
-        penalty = self.penalty(apply, params, prepared).to(task.dtype)
+        penalty = self.penalty(apply, params, prepared, signals).to(task.dtype)
         return Terms(logits, task, penalty, task + penalty)
 
-    def penalty(self, apply: Callable[[Any], Tensor], params: Named, prepared: Any) -> Tensor:
-        """Return the sum of the weighted penalties, a scalar."""
+    def penalty(
+        self,
+        apply: Callable[[Any], Tensor],
+        params: Named,
+        prepared: Any,
+        signals: Sequence[Signal] | None = None,
+    ) -> Tensor:
+        """Return the sum of the weighted penalties, a scalar.
+
+        signals: what a forward pass on the same inputs let through, where there was one already.
+        """
         view = self.view and replace(self.view, inputs=prepared)
-        values = [
-            part.weight * part.value(apply, params, view if part.views else prepared)
-            for part in self.penalties
-        ]
+        values = []
+        for part in self.penalties:
+            if isinstance(part, Heard) and signals is not None:
+                values.append(part.weight * part.of(signals))
+            else:
+                seen = view if part.views else prepared
+                values.append(part.weight * part.value(apply, params, seen))
         return torch.stack(values).sum() if values else torch.zeros(())
 
 

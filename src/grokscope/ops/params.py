@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Role: TypeAlias = Literal["weight", "bias", "norm", "embedding"]
+Role: TypeAlias = Literal["weight", "bias", "norm", "embedding", "gate"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ class Layout:
     def join(self, named: Mapping[str, Tensor]) -> Float[Tensor, " size"]:
         """Return the flat vector of named tensors: the inverse of `split`."""
         return torch.cat([named[entry.name].reshape(-1) for entry in self.entries])
+
+    def holds(self, role: Role) -> bool:
+        """Return whether any entry has a role."""
+        return any(entry.role == role for entry in self.entries)
 
     def mask(self, roles: set[Role], like: Tensor) -> Float[Tensor, " size"]:
         """Return 1 at the elements whose entry has one of `roles` and 0 elsewhere."""

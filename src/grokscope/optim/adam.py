@@ -8,7 +8,7 @@ from torch import Tensor
 
 from grokscope.ops.moments import adam_direction
 from grokscope.ops.params import Layout
-from grokscope.optim.base import OPTIMIZERS, Decayed, State, Transform, chain, scale_by_rate
+from grokscope.optim.base import OPTIMIZERS, Decayed, State, Transform, chain
 from grokscope.optim.schedule import Schedule
 from grokscope.typing import PER_RUN, Ge, Gt, Lt, Named
 
@@ -49,8 +49,8 @@ class Adam(_Moments):
 
     def transform(self, layout: Layout, schedule: Schedule) -> Transform:
         """Return clip → decay → moments → -η."""
-        rate = scale_by_rate(self.lr, schedule)
-        return chain(*self.clipping(), self.decay(layout), self.moments(), rate)
+        rate = self.rate(layout, schedule)
+        return chain(*self.clipping(), self.decay(layout), self.moments(), *rate)
 
 
 @OPTIMIZERS.register
@@ -62,5 +62,5 @@ class AdamW(_Moments):
 
     def transform(self, layout: Layout, schedule: Schedule) -> Transform:
         """Return clip → moments → decay → -η."""
-        rate = scale_by_rate(self.lr, schedule)
-        return chain(*self.clipping(), self.moments(), self.decay(layout), rate)
+        rate = self.rate(layout, schedule)
+        return chain(*self.clipping(), self.moments(), self.decay(layout), *rate)

@@ -98,14 +98,38 @@ class Decayed(Optimizer):
     """Where decay pulls: to zero, or to the initial parameters."""
     clip_norm: Annotated[float, Gt(0)] | None = None
     """Largest L2 norm of the whole gradient; null leaves it alone."""
+    gate_lr_factor: Annotated[float, Gt(0), PER_RUN] = 1.0
+    """Learning rate of gates over that of everything else."""
+    gate_decay_factor: Annotated[float, Ge(0), PER_RUN] = 0.0
+    """Weight decay of gates over that of everything else, whatever `decay_on` says; 0 leaves them
+    alone. Decay pulls the logit of a gate to 0, which is a gate of one half."""
 
     def clipping(self) -> tuple[Transform, ...]:
         """Return the clipping transform, if any."""
         return () if self.clip_norm is None else (clip_by_norm(self.clip_norm),)
 
+    def rate(self, layout: Layout, schedule: Schedule) -> tuple[Transform, ...]:
+        """Return what multiplies by minus the rate of the step; that of gates is apart."""
+        return *self._gate_rate(layout), scale_by_rate(self.lr, schedule)
+
+    def _gate_rate(self, layout: Layout) -> tuple[Transform, ...]:
+        if not layout.holds("gate"):
+            return ()
+
+        def update(
+            direction: Tensor, state: Named, params: Tensor, step: int
+        ) -> tuple[Tensor, State]:
+            gates = state["gates"]
+            return direction * (1 + (self.gate_lr_factor - 1) * gates), {"gates": gates}
+
+        return (Transform(lambda params: {"gates": layout.mask({"gate"}, params)}, update),)
+
     def decay(self, layout: Layout) -> Transform:
         """Return the transform that adds λ·(θ - target) on the decayed parameters."""
         where = partial(layout.mask, {"weight"}) if self.decay_on == "weights" else None
+        gated = layout.holds("gate")
+        if gated and where is None:
+            where = partial(layout.mask, {"weight", "embedding", "bias", "norm"})
 
         def init(params: Tensor) -> State:
             state: State = {}
@@ -113,15 +137,20 @@ class Decayed(Optimizer):
                 state["initial"] = params.clone()
             if where is not None:
                 state["decayed"] = where(params)
+            if gated:
+                state["decayed_gates"] = layout.mask({"gate"}, params)
             return state
 
         def update(
             direction: Tensor, state: Named, params: Tensor, step: int
         ) -> tuple[Tensor, State]:
             pull = params - state["initial"] if "initial" in state else params
-            if "decayed" in state:
+            if gated:
+                pull = pull * (state["decayed"] + self.gate_decay_factor * state["decayed_gates"])
+            elif "decayed" in state:
                 pull = pull * state["decayed"]
-            kept = {name: state[name] for name in ("initial", "decayed") if name in state}
+            names = ("initial", "decayed", "decayed_gates")
+            kept = {name: state[name] for name in names if name in state}
             return direction + self.weight_decay * pull, kept
 
         return Transform(init, update)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from grokscope.errors import ConfigError
 from grokscope.ops.params import Layout
-from grokscope.optim.base import OPTIMIZERS, Decayed, State, Transform, chain, scale_by_rate
+from grokscope.optim.base import OPTIMIZERS, Decayed, State, Transform, chain
 from grokscope.optim.schedule import Schedule
 from grokscope.typing import PER_RUN, Ge, Lt, Named
 
@@ -45,5 +45,5 @@ class SGD(Decayed):
             *self.clipping(),
             self.decay(layout),
             heavy_ball(self.momentum, nesterov=self.nesterov),
-            scale_by_rate(self.lr, schedule),
+            *self.rate(layout, schedule),
         )

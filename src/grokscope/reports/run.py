@@ -38,7 +38,8 @@ def write_report(run: Run, path: Path | None = None) -> Path:
 def render(run: Run) -> str:
     """Return the HTML of a report."""
     plots = sorted(PLOTS.values(), key=lambda part: part.order)
-    figures = [_figure(part, run) for part in plots] if len(run.history) else []
+    shown = [part for part in plots if part.applies(run)] if len(run.history) else []
+    figures = [_figure(part, run) for part in shown]
     results = run.results()
     page: str = _template().render(
         run=run,

@@ -1,0 +1,71 @@
+"""Accuracy, depth and grokking time of several runs over the weight of a penalty."""
+
+import plotly.graph_objects as go
+import polars as pl
+from plotly.subplots import make_subplots
+
+from grokscope.plots.style import LIGHT, SERIES, level_axis, template
+
+
+def phase_diagram(runs: pl.DataFrame, weights: pl.DataFrame) -> go.Figure:
+    """Draw what `analyses.phase_diagram` found: its rows by run, and `by_weight` of them.
+
+    Left: test accuracy over effective depth, one color a weight, the Pareto front joined. Right:
+    both against the weight, their means with 95 % intervals; weight 0 stands left of the smallest.
+    """
+    titles = ("Accuracy over depth", "Over λ")
+    specs = [[{}, {"secondary_y": True}]]
+    figure = make_subplots(1, 2, subplot_titles=titles, specs=specs, horizontal_spacing=0.12)
+    for color, (weight,) in zip(
+        SERIES * len(weights), weights.select("weight").rows(), strict=False
+    ):
+        own = runs.filter(pl.col("weight") == weight)
+        figure.add_scatter(
+            x=own["effective_depth"].to_list(),
+            y=own["test_acc"].to_list(),
+            mode="markers",
+            name=f"λ = {weight:g}",
+            marker={"color": color, "size": 8},
+            row=1,
+            col=1,
+        )
+    front = runs.filter(pl.col("on_front")).sort("effective_depth")
+    figure.add_scatter(
+        x=front["effective_depth"].to_list(),
+        y=front["test_acc"].to_list(),
+        mode="lines",
+        name="Pareto front",
+        line={"color": SERIES[7], "width": 1.2, "dash": "dot"},
+        row=1,
+        col=1,
+    )
+    x = [str(f"{weight:g}") for weight in weights["weight"]]
+    pairs = (("effective_depth", "depth", SERIES[0]), ("test_acc", "accuracy", SERIES[1]))
+    for name, label, color in pairs:
+        figure.add_scatter(
+            x=x,
+            y=weights[name].to_list(),
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": (weights[f"{name}_high"] - weights[name]).to_list(),
+                "arrayminus": (weights[name] - weights[f"{name}_low"]).to_list(),
+                "thickness": 1.2,
+            },
+            mode="lines+markers",
+            name=label,
+            line={"color": color, "width": 2},
+            row=1,
+            col=2,
+            secondary_y=name == "test_acc",
+        )
+    figure.update_xaxes(title_text="Effective depth Σ g", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(level_axis("Test accuracy", log=False), row=1, col=1)
+    figure.update_xaxes(title_text="λ", type="category", row=1, col=2)
+    depth = level_axis("Effective depth Σ g", log=False) | {"rangemode": "tozero"}
+    figure.update_yaxes(depth, row=1, col=2, secondary_y=False)
+    accuracy = level_axis("Test accuracy", log=False) | {"range": [-0.03, 1.06], "showgrid": False}
+    figure.update_yaxes(accuracy, row=1, col=2, secondary_y=True)
+    return figure.update_layout(
+        template=template(LIGHT), height=420, margin_t=90, legend_y=1.14, hovermode="closest"
+    )
