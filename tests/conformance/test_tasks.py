@@ -19,6 +19,11 @@ EXTRA = {
     "modular": [{"operation": "divide", "p": 12}, {"pairs": "unordered", "p": 9}],
     "polynomial": [{"pairs": "unordered", "p": 9, "expression": "a^2+ab+b^2"}],
     "mixed": [{"operations": ("divide", "subtract", "add"), "p": 6}],
+    "parity": [
+        {"n": 6, "k": 2, "examples": None},
+        {"n": 3, "k": 3, "examples": 6},
+        {"n": 62, "k": 1, "examples": 50, "draw": 1},
+    ],
     "group": [{"family": "alternating", "n": 4, "layout": "a op b ="}],
 }
 

@@ -79,6 +79,12 @@ class _MLP(Network):
         multiplier = torch.tensor(config.output_multiplier, dtype=torch.float64)
         self.register_buffer("output_multiplier", multiplier, persistent=False)
 
+    @property
+    def last_hidden(self) -> tuple[Tensor, Tensor]:
+        """Weights of the last hidden layer: incoming [units, inputs], outgoing [classes, units]."""
+        layer = self.rest[-1] if len(self.rest) else self.first
+        return cast(Linear, layer).weight, self.unembed.weight * self.output_multiplier
+
     def prepare(self, inputs: Tensor, *, share: bool = True) -> Tensor | Bags:
         """Return features [n, f] as they are, and tokens as columns of the one-hot input.
 

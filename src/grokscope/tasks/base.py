@@ -53,7 +53,7 @@ class Dataset:
         """Return the value of each factor, counted from 0."""
         factors = self.signature.factors
         columns = [self.inputs[:, f.position] - f.start for f in factors]
-        return torch.stack(columns, dim=1)
+        return torch.stack(columns, dim=1) if columns else torch.empty(len(self), 0).long()
 
 
 class Task(ABC):
