@@ -17,13 +17,20 @@ MODELS = {
     "deep": {"kind": "transformer", "d_model": 8, "num_heads": 2, "num_layers": 2, "norm": "pre"},
     "mlp": {"kind": "mlp", "width": 9},
     "embedded": {"kind": "mlp", "width": 9, "depth": 2, "inputs": "embedded", "activation": "gelu"},
+    "answers": {"kind": "transformer", "d_model": 8, "num_heads": 2, "num_layers": 2},
+    "features": {"kind": "mlp", "width": 9},
+    "linear": {"kind": "linear"},
+}
+TASKS = {
+    "answers": {"kind": "sequence", "size": 5, "length": 3, "examples": None},
+    "features": {"kind": "parity", "n": 10, "k": 2, "examples": 121},
 }
 
 
 def problem(monkeypatch, model, precision, *, part, penalties=()):
     monkeypatch.setattr(grokscope.problem, "PART", part)
     tree = {
-        "task": {"kind": "modular", "p": 11},
+        "task": TASKS.get(model, {"kind": "modular", "p": 11}),
         "data": {"train_fraction": 0.7},
         "model": MODELS[model],
         "optimizer": {"kind": "adamw"},

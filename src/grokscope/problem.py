@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from grokscope.errors import ConfigError
 from grokscope.models import Model, Network, initialize, replace
 from grokscope.objectives import Objective, Terms
 from grokscope.ops.lanes import each
@@ -23,14 +24,14 @@ PART = 2048
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples: raw inputs, the same prepared for one network, and targets [n].
+    """Some examples: raw inputs, the same prepared for one network, and targets [n, ...].
 
     parts: the same examples in pieces, each prepared; empty where there is only one piece.
     """
 
     inputs: Tensor
     prepared: Any
-    targets: Int[Tensor, " n"]
+    targets: Shaped[Tensor, "n ..."]
     parts: tuple["Examples", ...] = ()
 
     def __len__(self) -> int:
@@ -85,6 +86,11 @@ class Problem:
         The network is bound to that vector: writing to it changes the network.
         """
         dataset = task.dataset()
+        if dataset.signature.tolerance is not None and not objective.loss.reads_real:
+            raise ConfigError(
+                f"loss.kind: {objective.loss.kind} needs classes, and task {task.kind} has real "
+                "targets; take mse"
+            )
         split = data.split(dataset, seed)
         network = model.build(dataset.signature)
         flat = initialize(network, model.initialization, seed, dtype=dtype).to(device)
@@ -92,8 +98,11 @@ class Problem:
         layout = layout_of(network)
         layout.bind(network, flat)
 
+        def placed(x: Tensor) -> Tensor:
+            return x.to(device, dtype) if x.is_floating_point() else x.to(device)
+
         def examples(rows: Tensor) -> Examples:
-            inputs, targets = dataset.inputs[rows].to(device), split.targets[rows].to(device)
+            inputs, targets = placed(dataset.inputs[rows]), placed(split.targets[rows])
             return Examples.of(network, inputs, targets)
 
         train, test = examples(split.train), examples(split.test)

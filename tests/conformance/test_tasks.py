@@ -24,6 +24,11 @@ EXTRA = {
         {"n": 3, "k": 3, "examples": 6},
         {"n": 62, "k": 1, "examples": 50, "draw": 1},
     ],
+    "sequence": [
+        {"size": 3, "length": 3, "examples": None},
+        {"size": 3, "length": 3, "examples": 20, "operation": "reverse"},
+    ],
+    "teacher": [{"noise": 0.5, "examples": 30, "d": 3}],
     "group": [{"family": "alternating", "n": 4, "layout": "a op b ="}],
 }
 
@@ -82,8 +87,10 @@ def test_signature_describes_the_tensors(task):
     dataset = dataset_of(task)
     signature = dataset.signature
     assert len(dataset) == len(dataset.inputs) == len(dataset.targets) > 1
-    assert dataset.targets.dtype == torch.int64
-    assert dataset.targets.dim() == 1
+    answers = (signature.num_answers,) if signature.num_answers > 1 else ()
+    assert dataset.targets.shape == (len(dataset), *answers)
+    real = signature.tolerance is not None
+    assert dataset.targets.dtype == (torch.float64 if real else torch.int64)
     if signature.seq_len:
         assert dataset.inputs.dtype == torch.int64
         assert dataset.inputs.shape[1] == signature.seq_len
@@ -104,10 +111,15 @@ def test_inputs_stay_in_their_range(task):
 
 
 @every_task
-def test_targets_are_classes_and_not_all_the_same(task):
+def test_targets_are_in_their_range_and_not_all_the_same(task):
     dataset = dataset_of(task)
-    assert dataset.targets.min() >= 0
-    assert dataset.targets.max() < dataset.signature.num_classes
+    if dataset.signature.tolerance is None:
+        assert dataset.targets.min() >= 0
+        assert dataset.targets.max() < dataset.signature.num_classes
+        assert dataset.signature.chance == 1 / dataset.signature.num_classes
+    else:
+        assert torch.isfinite(dataset.targets).all()
+        assert (dataset.signature.num_classes, dataset.signature.chance) == (1, 0.0)
     assert len(dataset.targets.unique()) > 1
 
 

@@ -43,7 +43,7 @@ def test_another_draw_is_another_sample():
     [
         ({"n": 4, "k": 5, "examples": None}, r"^k: 5 of 4 bits cannot count$"),
         ({"n": 30, "examples": None}, r"^examples: all 2\^30 are too many; give a number$"),
-        ({"n": 4, "k": 2, "examples": 17}, r"^examples: there are only 16 strings of 4 bits"),
+        ({"n": 4, "k": 2, "examples": 17}, r"^examples: there are only 16 strings of length 4"),
     ],
 )
 def test_what_cannot_be_is_refused(fields, message):

@@ -51,6 +51,8 @@ class MLP(Model):
         """Return the network for token or feature tasks."""
         if not signature.factors and not signature.num_features:
             raise ConfigError("model: an mlp needs a task with factors or features")
+        if signature.num_answers > 1:
+            raise ConfigError("model: an mlp gives one answer an example; take a transformer")
         return _MLP(self, signature)
 
 

@@ -3,36 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
-import torch
-from jaxtyping import Int
-from torch import Tensor
-
 from grokscope.errors import ConfigError
-from grokscope.ops.streams import stream
 from grokscope.tasks.base import TASKS, Dataset, Signature, Task
+from grokscope.tasks.strings import check_strings, strings
 from grokscope.typing import Ge, Gt, Le
-
-MOST = 20
-"""Most bits of which all strings are made."""
-
-
-def strings(n: int) -> Int[Tensor, "strings n"]:
-    """Return all strings of n bits in the order of the numbers they write, first bit highest."""
-    return torch.arange(2**n).unsqueeze(1) >> torch.arange(n - 1, -1, -1) & 1
-
-
-def sampled(n: int, count: int, draw: int) -> Int[Tensor, "count n"]:
-    """Return different strings of n bits in the order in which they were drawn."""
-    rng = stream(draw, "parity")
-    numbers = np.zeros(0, dtype=np.uint64)
-    while len(numbers) < count:
-        more = rng.bit_generator.random_raw(count) >> np.uint64(64 - n)
-        numbers = np.concatenate([numbers, more])
-        numbers = numbers[np.sort(np.unique(numbers, return_index=True)[1])]
-    places = np.arange(n - 1, -1, -1, dtype=np.uint64)
-    bits = numbers[:count, None] >> places & np.uint64(1)
-    return torch.from_numpy(bits.astype(np.int64))
 
 
 @TASKS.register
@@ -58,17 +32,11 @@ class Parity(Task):
     def __post_init__(self) -> None:
         if self.k > self.n:
             raise ConfigError(f"k: {self.k} of {self.n} bits cannot count")
-        if self.examples is None and self.n > MOST:
-            raise ConfigError(f"examples: all 2^{self.n} are too many; give a number")
-        if self.examples is not None and self.examples > 2**self.n:
-            raise ConfigError(
-                f"examples: there are only {2**self.n} strings of {self.n} bits; null takes all"
-            )
+        check_strings(2, self.n, self.examples)
 
     def dataset(self) -> Dataset:
-        """Return all strings in order, or those drawn."""
-        some = self.examples
-        bits = strings(self.n) if some is None else sampled(self.n, some, self.draw)
+        """Return all strings in lexicographic order, or those drawn."""
+        bits = strings(2, self.n, self.examples, draw=self.draw, name="parity")
         targets = bits[:, : self.k].sum(1) % 2
         signature = Signature(num_classes=2, num_features=self.n)
         return Dataset(1.0 - 2.0 * bits, targets, signature)
