@@ -19,17 +19,24 @@ MODELS = {
     "embedded": {"kind": "mlp", "width": 9, "depth": 2, "inputs": "embedded", "activation": "gelu"},
     "routed": {"kind": "routed", "width": 9, "d_head": 4},
     "gated": {"kind": "gated", "width": 9, "d_hidden": 5, "gate_sees": "input"},
+    "answers": {"kind": "transformer", "d_model": 8, "num_heads": 2, "num_layers": 2},
+    "features": {"kind": "mlp", "width": 9},
+    "linear": {"kind": "linear"},
 }
 PENALTIES = {
     "routed": [{"kind": "routing_entropy", "weight": 0.3}],
     "gated": [{"kind": "gate_cost", "cost": "sum_entropy", "weight": 0.3}],
+}
+TASKS = {
+    "answers": {"kind": "sequence", "size": 5, "length": 3, "examples": None},
+    "features": {"kind": "parity", "n": 10, "k": 2, "examples": 121},
 }
 
 
 def problem(monkeypatch, model, precision, *, part, penalties=()):
     monkeypatch.setattr(grokscope.problem, "PART", part)
     tree = {
-        "task": {"kind": "modular", "p": 11},
+        "task": TASKS.get(model, {"kind": "modular", "p": 11}),
         "data": {"train_fraction": 0.7},
         "model": MODELS[model],
         "optimizer": {"kind": "adamw"},

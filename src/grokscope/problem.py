@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from grokscope._registry import Registry
@@ -26,14 +26,14 @@ PART = 2048
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples: raw inputs, the same prepared for one network, and targets [n].
+    """Some examples: raw inputs, the same prepared for one network, and targets [n, ...].
 
     parts: the same examples in pieces, each prepared; empty where there is only one piece.
     """
 
     inputs: Tensor
     prepared: Any
-    targets: Int[Tensor, " n"]
+    targets: Shaped[Tensor, "n ..."]
     parts: tuple["Examples", ...] = ()
 
     def __len__(self) -> int:
@@ -97,6 +97,11 @@ class Problem:
         for penalty in objective.penalties:
             penalty.check(task)
         dataset = task.dataset()
+        if dataset.signature.tolerance is not None and not objective.loss.reads_real:
+            raise ConfigError(
+                f"loss.kind: {objective.loss.kind} needs classes, and task {task.kind} has real "
+                "targets; take mse"
+            )
         split = data.split(dataset, seed)
         network = model.build(dataset.signature)
         for penalty in objective.penalties:
@@ -107,8 +112,11 @@ class Problem:
         layout = layout_of(network)
         layout.bind(network, flat)
 
+        def placed(x: Tensor) -> Tensor:
+            return x.to(device, dtype) if x.is_floating_point() else x.to(device)
+
         def examples(rows: Tensor) -> Examples:
-            inputs, targets = dataset.inputs[rows].to(device), split.targets[rows].to(device)
+            inputs, targets = placed(dataset.inputs[rows]), placed(split.targets[rows])
             return Examples.of(network, inputs, targets)
 
         train, test = examples(split.train), examples(split.test)
@@ -122,7 +130,9 @@ class Problem:
     def at(self, step: int) -> "Problem":
         """Return the problem of one step: the weights of penalties may depend on it."""
         objective = self.objective.at(step)
-        return self if objective is self.objective else dataclasses.replace(self, objective=objective)
+        if objective is self.objective:
+            return self
+        return dataclasses.replace(self, objective=objective)
 
     def logits(self, examples: Examples) -> Float[Tensor, "n classes"]:
         """Return the logits of some examples, without a graph."""

@@ -48,7 +48,7 @@ class Snapshot:
     def all_logits(self) -> Float[Tensor, "n classes"]:
         """Logits of every example, in the order of the dataset."""
         split = self.problem.split
-        shape = (len(self.problem.dataset), self.train_logits.shape[-1])
+        shape = (len(self.problem.dataset), *self.train_logits.shape[1:])
         logits = self.train_logits.new_empty(shape)
         logits[split.train.to(logits.device)] = self.train_logits
         logits[split.test.to(logits.device)] = self.test_logits

@@ -1,5 +1,6 @@
 """Every optimizer takes the steps of its twin in torch.optim."""
 
+import collections
 import copy
 import dataclasses
 import math
@@ -12,13 +13,107 @@ from torch.func import functional_call, vmap
 from grokscope.ops.params import layout_of
 from grokscope.optim import OPTIMIZERS, Schedule
 
+
+def svd_muon(matrix):
+    """Return what five quintic steps make of a matrix, by its singular values."""
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    s = s / s.square().sum().sqrt()
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return (u * s) @ v
+
+
+class MuonTwin(torch.optim.AdamW):
+    """AdamW, but groups marked `muon` take orthogonalized momentum instead."""
+
+    def __init__(self, groups, c):
+        for group in groups:
+            hidden = group["name"] in DECAYED and not group["name"].startswith(c.adamw_on)
+            group["muon"] = hidden
+            group["lr"] = c.lr if hidden else c.adamw_lr
+        super().__init__(groups, betas=c.betas, eps=c.eps)
+        self.c = c
+
+    def step(self):
+        c = self.c
+        hidden = [group for group in self.param_groups if group["muon"]]
+        with torch.no_grad():
+            for group in hidden:
+                (p,) = group["params"]
+                state = self.state.setdefault(p, {"b": torch.zeros_like(p)})
+                state["b"] = c.momentum * state["b"] + (1 - c.momentum) * p.grad
+                g = state["b"]
+                if c.nesterov:
+                    g = c.momentum * state["b"] + (1 - c.momentum) * p.grad
+                rows, columns = p.shape
+                scale = max(1, rows / columns) ** 0.5
+                if c.scale == "match_rms_adamw":
+                    scale = 0.2 * max(rows, columns) ** 0.5
+                p *= 1 - group["lr"] * group["weight_decay"]
+                p -= group["lr"] * scale * svd_muon(g)
+                p.grad = None
+        super().step()
+
+
+def base_twin(groups, c):
+    """Return the torch.optim twin of what stands behind a filter."""
+    return TWINS[c.base](groups, c)
+
+
 TWINS = {
     "sgd": lambda groups, c: torch.optim.SGD(
-        groups, lr=c.lr, momentum=c.momentum, nesterov=c.nesterov
+        groups, lr=c.lr, momentum=c.momentum, nesterov=getattr(c, "nesterov", False)
     ),
     "adam": lambda groups, c: torch.optim.Adam(groups, lr=c.lr, betas=c.betas, eps=c.eps),
     "adamw": lambda groups, c: torch.optim.AdamW(groups, lr=c.lr, betas=c.betas, eps=c.eps),
+    "muon": MuonTwin,
+    "grokfast_ema": base_twin,
+    "grokfast_ma": base_twin,
+    "perpgrad": base_twin,
 }
+
+
+class SlowAverage:
+    """Adds to each gradient λ times its moving average, kept by name."""
+
+    def __init__(self, c):
+        self.c, self.slow = c, {}
+
+    def __call__(self, name, p):
+        a = self.c.alpha
+        self.slow[name] = a * self.slow.get(name, p.grad) + (1 - a) * p.grad
+        return p.grad + self.c.amplification * self.slow[name]
+
+
+class SlowWindow:
+    """Adds to each gradient λ times the mean of a full queue of gradients."""
+
+    def __init__(self, c):
+        self.c, self.queues = c, collections.defaultdict(collections.deque)
+
+    def __call__(self, name, p):
+        queue = self.queues[name]
+        queue.append(p.grad.clone())
+        if len(queue) > self.c.window:
+            queue.popleft()
+        full = len(queue) == self.c.window
+        return p.grad + full * self.c.amplification * sum(queue) / len(queue)
+
+
+class Perpendicular:
+    """Takes from each gradient its projection on the tensor, by an explicit projector."""
+
+    def __init__(self, c):
+        self.c = c
+
+    def __call__(self, name, p):
+        w, g = p.detach().flatten(), p.grad.flatten()
+        unit = w / w.norm()
+        rest = g - torch.outer(unit, unit) @ g
+        return (rest * (g.norm() / rest.norm() if self.c.rescale else 1.0)).view_as(p)
+
+
+FILTERS = {"grokfast_ema": SlowAverage, "grokfast_ma": SlowWindow, "perpgrad": Perpendicular}
 MOMENTS = [
     {"lr": 1e-2},
     {"lr": 3e-3, "weight_decay": 1.0},
@@ -38,6 +133,27 @@ FIELDS = {
     ],
     "adam": MOMENTS,
     "adamw": MOMENTS,
+    "muon": [
+        {"lr": 2e-2},
+        {"lr": 1e-2, "adamw_lr": 3e-3, "weight_decay": 0.5, "scale": "match_rms_adamw"},
+        {"lr": 1e-2, "nesterov": False, "momentum": 0.5, "adamw_on": (), "clip_norm": 0.05},
+        {"lr": 1e-2, "adamw_on": ("contract",), "weight_decay": 0.3, "decay_on": "weights"},
+    ],
+    "grokfast_ema": [
+        {"lr": 1e-2, "weight_decay": 0.3},
+        {"lr": 1e-2, "base": "adam", "alpha": 0.5, "clip_norm": 0.05},
+        {"lr": 2e-2, "base": "sgd", "momentum": 0.5, "amplification": 5.0, "weight_decay": 0.1},
+    ],
+    "grokfast_ma": [
+        {"lr": 1e-2, "window": 7, "weight_decay": 0.3, "decay_on": "weights"},
+        {"lr": 1e-2, "base": "sgd", "window": 1},
+        {"lr": 1e-2, "base": "adam", "window": 60},
+    ],
+    "perpgrad": [
+        {"lr": 1e-2, "weight_decay": 0.3},
+        {"lr": 2e-2, "base": "sgd", "momentum": 0.5, "weight_decay": 0.1, "clip_norm": 0.05},
+        {"lr": 1e-2, "base": "adam", "rescale": False},
+    ],
 }
 SCHEDULES = [
     Schedule(),
@@ -123,15 +239,22 @@ def twin_path(config, schedule, module, layout, steps):
     named = dict(twin.named_parameters())
     everything = config.decay_on == "all"
     groups = [
-        {"params": [p], "weight_decay": config.weight_decay if everything or n in DECAYED else 0.0}
+        {
+            "name": n,
+            "params": [p],
+            "weight_decay": config.weight_decay if everything or n in DECAYED else 0.0,
+        }
         for n, p in named.items()
     ]
     optimizer = TWINS[config.kind](groups, config)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(schedule, step))
+    filtered = FILTERS[config.kind](config) if config.kind in FILTERS else lambda name, p: p.grad
     visited = []
     for _ in range(steps):
         optimizer.zero_grad()
         loss_of(twin).backward()
+        for name, p in named.items():
+            p.grad = filtered(name, p)
         if config.clip_norm is not None:
             nn.utils.clip_grad_norm_(twin.parameters(), config.clip_norm)
         optimizer.step()
@@ -217,8 +340,8 @@ def test_without_a_gradient_only_what_decays_moves(kind, problem):
             assert torch.all(part == 0), name
 
 
-# Holds where parameters enter an update through decay alone, as in all that have a twin.
-@pytest.mark.parametrize("kind", sorted(TWINS))
+# Holds where parameters enter an update through decay alone; perpgrad projects on them.
+@pytest.mark.parametrize("kind", sorted(set(TWINS) - {"perpgrad"}))
 def test_decay_to_the_initial_point_is_decay_of_the_distance_to_it(kind, problem):
     module, layout = problem
     config = OPTIMIZERS[kind](lr=1e-2, weight_decay=0.4, decay_to="initial")

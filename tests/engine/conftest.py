@@ -13,6 +13,9 @@ from grokscope.errors import ConfigError
 from grokscope.models import MODELS
 from grokscope.tasks import TASKS
 
+# Fields without which a small model reads none of the small tasks.
+SUITED = {"lenet": {"padding": "same", "channels": [2, 2]}}
+
 
 @dataclass
 class Trace:
@@ -66,7 +69,7 @@ def model_sections(config_of):
     tasks += [small(TASKS[name], limit=5) for name in TASKS if name != "modular"]
     found = {}
     for name in MODELS:
-        model = small(MODELS[name])
+        model = small(MODELS[name]) | SUITED.get(name, {})
         task = next(task for task in tasks if readable(model, task))
         found[name] = {"model": model, "task": task}
     return found

@@ -255,3 +255,31 @@ def test_a_cohort_that_is_refused_trains_nothing(config_of):
     records = train([config_of(), config_of(steps=13)])
     with pytest.raises(ConfigError, match=r"^steps: "):
         next(records)
+
+
+KINDS_OF_ANSWER = {
+    "several": {
+        "task": {"kind": "sequence", "size": 3, "length": 2, "examples": None},
+        "model": {"kind": "transformer", "d_model": 8, "num_heads": 2, "d_mlp": 8},
+    },
+    "real": {
+        "task": {"kind": "teacher", "d": 4, "examples": 20},
+        "model": {"kind": "linear"},
+        "loss": {"kind": "mse"},
+    },
+    "features": {
+        "task": {"kind": "parity", "n": 4, "k": 2, "examples": None},
+        "model": {"kind": "mlp", "width": 6},
+        "loss": {"kind": "hinge"},
+    },
+}
+
+
+@pytest.mark.parametrize("answers", sorted(KINDS_OF_ANSWER))
+@pytest.mark.parametrize("size", [None, 5])
+def test_a_batched_step_equals_the_loop_for_every_kind_of_answer(answers, size, config_of, trace):
+    double = {"precision": {"parameters": "float64"}, "batch": {"size": size}}
+    configs = six(config_of(**KINDS_OF_ANSWER[answers], **double))
+    looped, batched = trace(configs, mapped="loop"), trace(configs, mapped="batch")
+    for one, other in zip(looped, batched, strict=True):
+        assert_close(one, other)

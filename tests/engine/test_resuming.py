@@ -6,6 +6,7 @@ import torch
 from grokscope.engine import train
 from grokscope.metrics import METRICS
 from grokscope.models import MODELS
+from grokscope.optim import OPTIMIZERS
 
 BATCHES = {
     "full": {},
@@ -59,6 +60,17 @@ def test_going_on_from_any_state_equals_not_stopping(
         assert lines(rest) == lines(whole[i + 1 :]), whole[i].step
         if whole[i].step < steps:
             assert_same(last_state(rest), last_state(whole))
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIMIZERS))
+def test_every_optimizer_goes_on_from_any_state(kind, config_of):
+    short = {"window": 5} if kind == "grokfast_ma" else {}  # fills and wraps within the run
+    config = config_of(optimizer={"kind": kind, "lr": 1e-2, **short}, checkpoint={"every": 1})
+    whole = list(train([config]))
+    for i in [i for i, record in enumerate(whole) if hasattr(record, "state")][:-1]:
+        rest = list(train([config], states={0: whole[i].state}))
+        assert lines(rest) == lines(whole[i + 1 :]), whole[i].step
+        assert_same(last_state(rest), last_state(whole))
 
 
 def test_a_longer_run_begins_like_a_shorter_one(config_of):

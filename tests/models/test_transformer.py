@@ -11,6 +11,7 @@ from grokscope.ops.params import layout_of
 from grokscope.tasks import Signature
 from grokscope.tasks.mixed import Mixed
 from grokscope.tasks.modular import Modular
+from grokscope.tasks.sequence import Sequence
 
 ACTIVATIONS = {
     "relu": lambda x: max(x, 0.0),
@@ -41,7 +42,7 @@ def layer_norm(params, name, x):
 def attention(params, name, x, config):
     query, key, value = (affine(params, f"{name}.{part}", x) for part in ("query", "key", "value"))
     s, size = len(x), config.d_model // config.num_heads
-    mixed = np.zeros_like(x)
+    mixed, rate = np.zeros_like(x), config.attention_rate
     for head in range(config.num_heads):
         own = range(head * size, (head + 1) * size)
         for q in range(s):
@@ -49,8 +50,9 @@ def attention(params, name, x, config):
             scores = [sum(query[q, i] * key[k, i] for i in own) / math.sqrt(size) for k in seen]
             weights = [math.exp(score - max(scores)) for score in scores]
             for k, weight in zip(seen, weights, strict=True):
+                share = rate * weight / sum(weights) + (1 - rate)
                 for i in own:
-                    mixed[q, i] += weight / sum(weights) * value[k, i]
+                    mixed[q, i] += share * value[k, i]
     return affine(params, f"{name}.output", mixed)
 
 
@@ -59,7 +61,7 @@ def mlp(params, name, x, config):
     return affine(params, f"{name}.contract", np.vectorize(ACTIVATIONS[config.activation])(hidden))
 
 
-def plain_logits(params, tokens, config, classes):
+def plain_logits(params, tokens, config, classes, answers=1):
     """Run one sequence through the textbook transformer, position by position."""
     x = np.array([params["embed.weight"][token] for token in tokens])
     x = x + params["position.weight"][: len(tokens)]
@@ -83,7 +85,7 @@ def plain_logits(params, tokens, config, classes):
     if config.norm == "pre":
         x = layer_norm(params, "norm", x)
     matrix = params["embed.weight"][:classes] if config.tied else params["unembed.weight"]
-    return matrix @ x[-1]
+    return matrix @ x[-1] if answers == 1 else x[-answers:] @ matrix.T
 
 
 def build(model, signature, *, seed=0):
@@ -109,6 +111,8 @@ SMALL = {"d_model": 8, "num_heads": 2, "d_mlp": 6}
         Transformer(**SMALL, norm="none", num_layers=2, causal=False, activation="quadratic"),
         Transformer(**SMALL, norm="post", causal=False, mlp_biases=False, tied=True),
         Transformer(d_model=6, num_heads=1, d_mlp=0, norm="pre", num_layers=2),
+        Transformer(**SMALL, attention_rate=0.3),
+        Transformer(**SMALL, attention_rate=0.0, causal=False, num_layers=2),
     ],
     ids=str,
 )
@@ -121,6 +125,56 @@ def test_logits_are_those_of_the_textbook_transformer(config, task):
     for row, tokens in zip(logits, dataset.inputs.tolist(), strict=True):
         expected = plain_logits(params, tokens, config, dataset.signature.num_classes)
         np.testing.assert_allclose(row, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Transformer(**SMALL),
+        Transformer(**SMALL, norm="pre", num_layers=2, attention_biases=True),
+        Transformer(**SMALL, norm="post", num_layers=2, tied=True, attention_rate=0.5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("operation", ["copy", "reverse"])
+def test_every_answer_is_that_of_the_textbook_at_its_position(config, operation):
+    dataset = Sequence(size=3, length=3, examples=12, operation=operation).dataset()
+    network, flat = build(config, dataset.signature)
+    params = {name: x.numpy().copy() for name, x in layout_of(network).split(flat).items()}
+    logits = network(network.prepare(dataset.inputs)).detach().numpy()
+    for row, tokens in zip(logits, dataset.inputs.tolist(), strict=True):
+        expected = plain_logits(params, tokens, config, 3, answers=3)
+        np.testing.assert_allclose(row, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_an_answer_does_not_see_itself_nor_what_follows(layers):
+    signature = Sequence(size=4, length=4, examples=None).dataset().signature
+    network, _ = build(Transformer(**SMALL, num_layers=layers), signature)
+    tokens = torch.tensor([[0, 1, 2, 3, 4, 0, 1, 2]])
+    before = network(network.prepare(tokens)).detach()
+    for changed in range(5, 8):
+        other = tokens.clone()
+        other[0, changed] = 3
+        after = network(network.prepare(other)).detach()
+        moved = (after - before).abs().amax(-1)[0] > 1e-9
+        assert moved.tolist() == [position >= changed for position in range(4, 8)]
+
+
+def test_answers_that_follow_one_another_need_a_causal_network():
+    signature = Sequence(size=4, length=4, examples=None).dataset().signature
+    with pytest.raises(ConfigError, match=r"^model\.causal: must be true where answers follow"):
+        Transformer(**SMALL, causal=False).build(signature)
+
+
+def test_the_probe_shows_the_mixed_pattern():
+    dataset = Modular(p=3).dataset()
+    network, _ = build(Transformer(**SMALL, attention_rate=0.25), dataset.signature)
+    with capture(network, "blocks.0.attention.pattern") as seen:
+        network(network.prepare(dataset.inputs))
+    pattern = seen["blocks.0.attention.pattern"]
+    assert torch.allclose(pattern.sum(-1), torch.tensor(0.25 + 3 * 0.75, dtype=torch.float64))
+    assert pattern.min() > 0.75
 
 
 def number_of_parameters(model, signature):

@@ -29,6 +29,14 @@ def test_the_task_loss_is_the_mean_over_examples(weight):
     assert terms.logits.shape == (3, 2)
 
 
+def test_several_answers_count_as_examples():
+    logits = torch.tensor([[[0.5, 2.0], [-1.0, 0.25]], [[1.0, 0.0], [0.0, 3.0]]])
+    targets = torch.tensor([[0, 1], [0, 1]])
+    found = Objective(MSE(over_classes="sum")).task_loss(logits, targets)
+    expected = ((0.25 + 4) + (1 + 0.5625) + 0 + 4) / 4
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_total_is_the_task_plus_weighted_penalties(weight):
     squares = 0.25 + 1 + 4 + 0.0625
     terms = terms_of(Objective(CrossEntropy(), (L2(weight=0.1), L2(weight=0.02))), weight)

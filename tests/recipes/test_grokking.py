@@ -1,6 +1,7 @@
 """The shipped recipes do what they say, from fresh seeds, in this very build."""
 
 import runpy
+import statistics
 import sys
 from pathlib import Path
 
@@ -31,6 +32,45 @@ def test_demo_memorizes_long_before_it_groks(tmp_path):
     assert run.status["memorized_at"] <= 150
     assert run.status["grokked_at"] >= 10 * run.status["memorized_at"]
     assert run.analyze("grokking_time").scalars["sustained_0.99_step"] == run.status["grokked_at"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_the_quadratic_network_groks_within_200_epochs(tmp_path, seed):
+    run = grokscope.train("quadratic-97", [f"seed={seed}"], out=tmp_path)
+    assert run.outcome == "grokked"
+    assert run.status["memorized_at"] < run.status["grokked_at"] <= 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_perpgrad_groks_without_weight_decay(tmp_path, seed):
+    run = grokscope.train("perpgrad-113", [f"seed={seed}", "threads=1"], out=tmp_path)
+    assert run.config.optimizer.weight_decay == 0
+    assert run.outcome == "grokked"
+    assert 2 * run.status["memorized_at"] <= run.status["grokked_at"] <= 500
+
+
+@pytest.mark.slow
+def test_parity_is_learned_by_many_units_and_then_by_few(tmp_path):
+    run = grokscope.train("parity", out=tmp_path)
+    units = dict(zip(run.history["step"], run.history["effective_subnetwork"], strict=True))
+    assert run.outcome == "grokked"
+    assert units[run.status["memorized_at"]] >= 900
+    # One batch can shift an answer at the margin, so a single evaluation may say a few more.
+    assert 4 <= statistics.median(list(units.values())[-20:]) <= 12
+    assert run.status["grokked_at"] >= 2 * run.status["memorized_at"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["copy", "reverse"])
+def test_whole_sequences_come_long_after_the_training_set(tmp_path, name):
+    run = grokscope.train(name, out=tmp_path)
+    steps, train, test = (run.history[x] for x in ("step", "train_reward", "test_reward"))
+    rewards = list(zip(steps, train, test, strict=True))
+    memorized = next(step for step, reward, _ in rewards if reward == 1)
+    learned = next(step for step, _, reward in rewards if reward >= 0.99)
+    assert learned >= 3 * memorized
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@ import pytest
 import torch
 
 from grokscope.errors import ConfigError
-from grokscope.tasks import Data, lookup_baseline
+from grokscope.tasks import Data, Split, lookup_baseline
 from grokscope.tasks.group import Group
 from grokscope.tasks.mixed import Mixed
 from grokscope.tasks.modular import Modular
 from grokscope.tasks.polynomial import Polynomial
+from grokscope.tasks.sequence import Sequence
+from grokscope.tasks.teacher import Teacher
 
 
 def table_score(dataset, split):
@@ -50,6 +52,47 @@ def test_the_baseline_of_addition_is_near_its_expectation(fraction):
     data = Data(train_fraction=fraction)
     scores = [lookup_baseline(dataset, data.split(dataset, seed)) for seed in range(5)]
     assert sum(scores) / 5 == pytest.approx(fraction * (1 - 1 / p), abs=0.02)
+
+
+def test_the_baseline_of_several_answers_is_nothing():
+    dataset = Sequence(size=3, length=2, examples=None).dataset()
+    assert lookup_baseline(dataset, Data(train_fraction=0.5).split(dataset, 0)) == 0
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.5])
+def test_noise_on_a_sequence_changes_all_its_answers(noise):
+    dataset = Sequence(size=5, length=3, examples=100).dataset()
+    split = Data(train_fraction=0.5, label_noise=noise).split(dataset, 0)
+    wrong = split.targets != dataset.targets
+    assert torch.equal(wrong.all(1), wrong.any(1))
+    assert int(wrong.all(1).sum()) == int(wrong.all(1)[split.train].sum()) == round(noise * 50)
+
+
+def test_random_answers_of_sequences_are_uniform():
+    dataset = Sequence(size=5, length=3, examples=None).dataset()
+    targets = Data(train_fraction=0.5, random_labels=True).split(dataset, 0).targets
+    assert targets.shape == dataset.targets.shape
+    assert (targets == dataset.targets).double().mean() < 0.3
+    assert targets.unique().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_real_targets_are_shuffled_or_taken_from_others():
+    dataset = Teacher(d=3, examples=60).dataset()
+    shuffled = Data(train_fraction=0.5, random_labels=True).split(dataset, 0).targets
+    assert sorted(shuffled.tolist()) == sorted(dataset.targets.tolist())
+    assert (shuffled == dataset.targets).sum() < 10
+    split = Data(train_fraction=0.5, label_noise=0.5).split(dataset, 0)
+    changed = (split.targets != dataset.targets).nonzero().flatten().tolist()
+    assert 10 <= len(changed) <= 15
+    assert set(changed) <= set(split.train.tolist())
+    assert set(split.targets.tolist()) <= set(dataset.targets.tolist())
+
+
+def test_the_hash_tells_real_targets_apart_that_round_alike():
+    dataset = Teacher(d=3, examples=10).dataset()
+    split = Data(train_fraction=0.5).split(dataset, 0)
+    other = Split(split.train, split.test, split.targets + 1e-9)
+    assert split.hash != other.hash
 
 
 def test_mirror_images_do_not_help_where_pairs_are_unordered():

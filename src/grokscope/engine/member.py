@@ -46,8 +46,8 @@ class Member:
             self.seconds = state.seconds
             self.saved_at = state.step
             self.measured_at = state.step if state.measured else -1
-        classes = self.problem.dataset.signature.num_classes
-        self.plateau = max(self.problem.baseline, 1 / classes)
+        chance = self.problem.dataset.signature.chance
+        self.plateau = max(self.problem.baseline, chance)
 
     @property
     def full_batch(self) -> bool:

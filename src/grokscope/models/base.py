@@ -51,6 +51,14 @@ class Network(nn.Module, ABC):
         logits: Tensor = self(part)
         return logits
 
+    @property
+    def last_hidden(self) -> tuple[Tensor, Tensor] | None:
+        """Weights of the hidden layer whose units are the representation; None without one.
+
+        Incoming [units, inputs] and outgoing [classes, units], as they enter the logits.
+        """
+        return None
+
     @cached_property
     def probes(self) -> dict[str, Probe]:
         """The probes by name."""

@@ -30,6 +30,7 @@ class Decoder(Network):
         d = self.width = config.d_model
         self._causal = config.causal
         self._classes = signature.num_classes
+        self._answers = signature.num_answers
         self.embed = Table(signature.vocab_size, d)
         self.position = Table(signature.seq_len, d)
         self.embeddings = Probe()
@@ -52,7 +53,10 @@ class Decoder(Network):
         return Prefixes.shared(prepared.tokens[rows], causal=self._causal)
 
     def forward(self, prepared: Prefixes) -> Tensor:
-        """Return the logits of the last position, shape [n, classes]."""
+        """Return the logits of the last position, shape [n, classes].
+
+        With several answers those of as many last positions, shape [n, answers, classes].
+        """
         if any(probe.watched for name, probe in self.probes.items() if name != "representation"):
             prepared = prepared.to_plain()
         rows = [
@@ -61,14 +65,25 @@ class Decoder(Network):
         ]
         x = at_probe(self.embeddings, rows)
         last = len(x) - 1
+        read = range(last + 1 - self._answers, last + 1)
         for number, block in enumerate(self.blocks):
-            everywhere = range(last + 1) if number + 1 < len(self.blocks) else [last]
+            everywhere = range(last + 1) if number + 1 < len(self.blocks) else read
             x = block(x, prepared, everywhere)
+        if self._answers > 1:
+            return self._several(x, [prepared.levels[i].examples for i in read])
         answer, examples = normed(self.norm, x[-1]), prepared.levels[last].examples
         if self.representation.watched:
             shown: Tensor = self.representation(answer.at(examples).expand())
             return linear(shown, self.unembedding)
         return answer.map(lambda y: linear(y, self.unembedding)).at(examples).expand()
+
+    def _several(self, x: list[Rows], examples: list[Tensor | None]) -> Tensor:
+        """Return the logits of several positions, shape [n, answers, classes]."""
+        answers = [normed(self.norm, row).at(index) for row, index in zip(x, examples, strict=True)]
+        if self.representation.watched:
+            shown: Tensor = self.representation(stack(answers))
+            return F.linear(shown, self.unembedding)
+        return stack([row.map(lambda y: F.linear(y, self.unembedding)) for row in answers])
 
 
 class Block(nn.Module):
@@ -113,6 +128,7 @@ class Attention(nn.Module):
         self.value = Linear(d, d, bias=biases)
         self.output = Linear(d, d, bias=biases)
         self.pattern = Probe()
+        self.rate = config.attention_rate
 
     def forward(self, rows: list[Rows], prefixes: Prefixes, wanted: Sequence[int]) -> list[Tensor]:
         """Return what attention adds to the residual stream at each wanted position."""
@@ -122,7 +138,8 @@ class Attention(nn.Module):
         for i in wanted:
             query = rows[i].map(lambda x: self.by_head(self.query(x) * self.scale))
             scores = [dot(query, key) for key in self._visible(keys, prefixes, i)]
-            patterns.append(torch.softmax(torch.stack(scores), dim=0))
+            pattern = torch.softmax(torch.stack(scores), dim=0)
+            patterns.append(pattern if self.rate == 1 else self.rate * pattern + (1 - self.rate))
         added = []
         for i, pattern in zip(wanted, self._at_pattern(patterns, len(rows)), strict=True):
             visible = self._visible(values, prefixes, i)

@@ -56,6 +56,8 @@ class MLP(Model):
         sizes = {factor.size for factor in signature.factors}
         if self.inputs == "summed" and len(sizes) != 1:
             raise ConfigError("model.inputs: summed needs operands over one alphabet")
+        if signature.num_answers > 1:
+            raise ConfigError("model: an mlp gives one answer an example; take a transformer")
         return _MLP(self, signature)
 
 
@@ -84,6 +86,12 @@ class _MLP(Network):
         self.output_multiplier: Tensor
         multiplier = torch.tensor(config.output_multiplier, dtype=torch.float64)
         self.register_buffer("output_multiplier", multiplier, persistent=False)
+
+    @property
+    def last_hidden(self) -> tuple[Tensor, Tensor]:
+        """Weights of the last hidden layer: incoming [units, inputs], outgoing [classes, units]."""
+        layer = self.rest[-1] if len(self.rest) else self.first
+        return cast(Linear, layer).weight, self.unembed.weight * self.output_multiplier
 
     def prepare(self, inputs: Tensor, *, share: bool = True) -> Tensor | Bags:
         """Return features [n, f] as they are, and tokens as columns of the one-hot input.

@@ -10,7 +10,7 @@ from grokscope.models.init import Init
 from grokscope.models.layers import Activation
 from grokscope.models.one_layer import OneLayer
 from grokscope.tasks.base import Signature
-from grokscope.typing import Ge, Gt
+from grokscope.typing import Ge, Gt, Le
 
 
 @MODELS.register
@@ -21,7 +21,8 @@ class Transformer(Model):
     One layer, no norm and ReLU is the network of Nanda et al. (2023); `d_mlp: 0` is attention-only.
     Probes: `embeddings` [n, s, d]; in each block `attention.pattern` [n, heads, queries, s],
     `mlp.hidden` [n, queries, d_mlp] and `output` [n, queries, d]; `representation` [n, d]. Only the
-    last position is read, so the last block computes one query there and earlier blocks all s.
+    last position is read, so the last block computes one query there and earlier blocks all s. A
+    task with several answers is read at as many last positions: `representation` [n, answers, d].
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -39,6 +40,10 @@ class Transformer(Model):
     """LayerNorm before each sublayer (and before the unembedding), after it, or nowhere."""
     causal: bool = True
     """Whether a position sees only itself and what is before it."""
+    attention_rate: Annotated[float, Ge(0), Le(1)] = 1.0
+    """The rate α of α·softmax + (1 - α)·ones, the ones at every position that is seen: 1 is
+    attention, 0 a constant (Zhong et al. 2023, the clock and the pizza). Below 1 patterns do not
+    sum to 1, and a network of one layer takes the general way through its blocks."""
     attention_biases: bool = False
     """Whether the four attention matrices have biases."""
     mlp_biases: bool = True
@@ -61,5 +66,9 @@ class Transformer(Model):
         """Return the network for a token task."""
         if not signature.seq_len:
             raise ConfigError("model: a transformer needs a task with tokens")
+        several = signature.num_answers > 1
+        if several and not self.causal:
+            raise ConfigError("model.causal: must be true where answers follow one another")
         one = self.num_layers == 1 and self.norm == "none"
+        one = one and self.attention_rate == 1 and not several
         return OneLayer(self, signature) if one else Decoder(self, signature)

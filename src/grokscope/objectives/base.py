@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from grokscope._registry import Registry
@@ -20,10 +20,12 @@ class Loss(ABC):
 
     __pydantic_config__ = STRICT
     kind: str
+    reads_real: ClassVar[bool] = False
+    """Whether targets may be real numbers [n], of logits [n, 1]."""
 
     @abstractmethod
     def per_example(
-        self, logits: Float[Tensor, "n classes"], targets: Int[Tensor, " n"]
+        self, logits: Float[Tensor, "n classes"], targets: Shaped[Tensor, " n"]
     ) -> Float[Tensor, " n"]:
         """Return the loss of each example, in the dtype of the logits."""
 
@@ -31,7 +33,7 @@ class Loss(ABC):
         self,
         dtype: torch.dtype,
         logits: Float[Tensor, "n classes"],
-        targets: Int[Tensor, " n"],
+        targets: Shaped[Tensor, " n"],
     ) -> Float[Tensor, " n"]:
         """Return the loss of each example, computed in `dtype`."""
         return self.per_example(logits.to(dtype), targets)
@@ -106,7 +108,10 @@ class Heard(Penalty):
 
 @dataclass(frozen=True)
 class Terms:
-    """The objective in its parts: logits [n, classes] and the scalars task, penalty, total."""
+    """The objective in its parts: logits [n, classes] and the scalars task, penalty, total.
+
+    The logits of several answers are [n, answers, classes].
+    """
 
     logits: Tensor
     task: Tensor
@@ -133,7 +138,9 @@ class Objective:
         return replace(self, penalties=tuple(scaled))
 
     def task_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss, a scalar of the loss dtype."""
+        """Return the mean loss, a scalar of the loss dtype; several answers count as examples."""
+        if logits.dim() == 3:
+            logits, targets = logits.flatten(0, 1), targets.flatten()
         return self.loss.per_example_in(self.dtype, logits, targets).mean()
 
     def terms(

@@ -30,19 +30,22 @@ def scale_by_adam(beta1: float, beta2: float, eps: float) -> Transform:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Moments(Decayed):
+class Moments(Decayed):
+    """The fields of every optimizer with two moments."""
+
     betas: tuple[Annotated[float, Ge(0), Lt(1)], Annotated[float, Ge(0), Lt(1)]] = (0.9, 0.999)
     """Decay rates of the first and second moment."""
     eps: Annotated[float, Gt(0), PER_RUN] = 1e-8
     """ε, added to the root of the second moment."""
 
     def moments(self) -> Transform:
+        """Return the transform that divides the first moment by the root of the second."""
         return scale_by_adam(*self.betas, self.eps)
 
 
 @OPTIMIZERS.register
 @dataclass(frozen=True, kw_only=True)
-class Adam(_Moments):
+class Adam(Moments):
     """Adam; weight decay is added to the gradient (L2), as in torch.optim.Adam."""
 
     kind: Literal["adam"] = "adam"
@@ -55,7 +58,7 @@ class Adam(_Moments):
 
 @OPTIMIZERS.register
 @dataclass(frozen=True, kw_only=True)
-class AdamW(_Moments):
+class AdamW(Moments):
     """AdamW: decay apart from the moments (Loshchilov & Hutter 2019), as in torch.optim.AdamW."""
 
     kind: Literal["adamw"] = "adamw"

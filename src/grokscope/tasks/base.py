@@ -25,7 +25,12 @@ class Signature:
     """What a model must know of a task to be built: shapes, never data.
 
     Token tasks have `seq_len` tokens out of `vocab_size`, of which `factors` carry information;
-    feature tasks have `num_features` real inputs instead and `seq_len` 0.
+    feature tasks have `num_features` real inputs instead and `seq_len` 0. Where the features are
+    the pixels of an image, row by row, `image` is its height and width.
+
+    Sequences with several answers give `num_answers` of them, read at the last positions. Targets
+    are classes unless there is a `tolerance`: then they are real numbers, an answer is right where
+    its squared error is at most that, and `num_classes` is 1.
     """
 
     num_classes: int
@@ -33,13 +38,22 @@ class Signature:
     seq_len: int = 0
     factors: tuple[Factor, ...] = ()
     num_features: int = 0
+    image: tuple[int, int] | None = None
+    num_answers: int = 1
+    tolerance: float | None = None
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing: one class of all, and nothing for real targets."""
+        return 1 / self.num_classes if self.tolerance is None else 0.0
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Every example of a task.
 
-    inputs: tokens [n, s] (int64) or features [n, f]; targets: classes [n] (int64).
+    inputs: tokens [n, s] (int64) or features [n, f]; targets: classes [n] or, with several answers,
+    [n, answers] (int64), or real numbers [n] (float64).
     """
 
     inputs: Tensor
@@ -53,7 +67,7 @@ class Dataset:
         """Return the value of each factor, counted from 0."""
         factors = self.signature.factors
         columns = [self.inputs[:, f.position] - f.start for f in factors]
-        return torch.stack(columns, dim=1)
+        return torch.stack(columns, dim=1) if columns else torch.empty(len(self), 0).long()
 
 
 class Task(ABC):
