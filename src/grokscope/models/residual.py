@@ -48,9 +48,11 @@ class Residual(Network):
 
     def __init__(self, config: ResidualModel, signature: Signature) -> None:
         super().__init__()
+        kind = vars(type(config))["kind"]
         if not signature.factors and not signature.num_features:
-            kind = vars(type(config))["kind"]
             raise ConfigError(f"model: {kind} needs a task with factors or features")
+        if signature.num_answers > 1:
+            raise ConfigError(f"model: {kind} gives one answer an example; take a transformer")
         self.width = config.width
         self._factors = signature.factors
         sizes = (factor.size for factor in signature.factors)
