@@ -23,8 +23,8 @@ setup: .venv/.installed ## Make .venv and install grokscope into it
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs,images]'
 	touch $@
 
-demo: setup ## Train a network that groks, in about a minute, and write its report
-	$(BIN)/grokscope train demo
+demo: setup ## Train the classic network until it groks and write its report: two minutes
+	$(BIN)/grokscope train nanda-113
 
 test: .venv/.dev ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=term --cov-fail-under=90
