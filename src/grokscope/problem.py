@@ -94,8 +94,6 @@ class Problem:
 
         The network is bound to that vector: writing to it changes the network.
         """
-        for penalty in objective.penalties:
-            penalty.check(task)
         dataset = task.dataset()
         if dataset.signature.tolerance is not None and not objective.loss.reads_real:
             raise ConfigError(
@@ -105,8 +103,7 @@ class Problem:
         split = data.split(dataset, seed)
         network = model.build(dataset.signature)
         for penalty in objective.penalties:
-            if reason := penalty.refusal(network):
-                raise ConfigError(f"penalties: {reason}")
+            penalty.check(task, network)
         flat = initialize(network, model.initialization, seed, dtype=dtype).to(device)
         network.to(device)
         layout = layout_of(network)

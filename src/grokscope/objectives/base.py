@@ -76,12 +76,8 @@ class Penalty(ABC):
         prepared: the inputs of the step, or a View.
         """
 
-    def check(self, task: Task) -> None:  # noqa: B027 - most have a meaning for every task
-        """Raise ConfigError or ScienceError where the penalty has no meaning for a task."""
-
-    def refusal(self, network: Network) -> str:
-        """Return why the penalty has no meaning for a network, or an empty string."""
-        return ""
+    def check(self, task: Task, network: Network) -> None:  # noqa: B027 - most always have one
+        """Raise ConfigError or ScienceError where the penalty has no meaning for these."""
 
     def factor(self, step: int) -> float:
         """Return the factor on the weight of the update after `step` updates."""

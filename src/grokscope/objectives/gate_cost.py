@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from grokscope.errors import ConfigError
 from grokscope.models import Gate, Network, Signal
 from grokscope.objectives.base import PENALTIES, Heard
 from grokscope.ops.gating import gate_entropy
+from grokscope.tasks import Task
 from grokscope.typing import PER_RUN, Ge
 
 
@@ -29,10 +31,10 @@ class GateCost(Heard):
     entropy_factor: Annotated[float, Ge(0), PER_RUN] = 1.0
     """Factor on the entropy in `sum_entropy`."""
 
-    def refusal(self, network: Network) -> str:
-        """Return words about a network without gates."""
-        gated = any(isinstance(probe, Gate) for probe in network.probes.values())
-        return "" if gated else "gate_cost needs a network with gates: model.kind=gated"
+    def check(self, task: Task, network: Network) -> None:
+        """Raise ConfigError for a network without gates."""
+        if not any(isinstance(probe, Gate) for probe in network.probes.values()):
+            raise ConfigError("penalties: gate_cost needs a network with gates: model.kind=gated")
 
     def of(self, signals: Sequence[Signal]) -> Tensor:
         """Return the cost of the gates of one forward pass."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from grokscope.errors import ConfigError
 from grokscope.models import Network, Routing, Signal
 from grokscope.objectives.base import Heard
+from grokscope.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +21,11 @@ class RoutingPenalty(Heard):
     def of_weights(self, weights: Tensor) -> Tensor:
         """Return the penalty of routing weights [layers, n, heads], a scalar."""
 
-    def refusal(self, network: Network) -> str:
-        """Return words about a network that does not route."""
-        routed = any(isinstance(probe, Routing) for probe in network.probes.values())
-        kind = vars(type(self))["kind"]
-        return "" if routed else f"{kind} needs a network that routes: model.kind=routed"
+    def check(self, task: Task, network: Network) -> None:
+        """Raise ConfigError for a network that does not route."""
+        if not any(isinstance(probe, Routing) for probe in network.probes.values()):
+            kind = vars(type(self))["kind"]
+            raise ConfigError(f"penalties: {kind} needs a network that routes: model.kind=routed")
 
     def of(self, signals: Sequence[Signal]) -> Tensor:
         """Return the penalty of one forward pass."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor
 
+from grokscope.models import Network
 from grokscope.objectives.base import PENALTIES, Penalty, View
 from grokscope.objectives.torus_laplacian import function_of_pairs
 from grokscope.ops.fourier import energies, smooth_share
@@ -30,7 +31,7 @@ class SpectralSmoothness(Penalty):
     """Wave numbers min(k, p - k) up to this fraction of p/2, along a and along b, are smooth."""
     views: ClassVar[bool] = True
 
-    def check(self, task: Task) -> None:
+    def check(self, task: Task, network: Network) -> None:
         """Raise ScienceError for a task without all ordered pairs of residues."""
         grid_size(task, "penalties: spectral_smoothness")
 

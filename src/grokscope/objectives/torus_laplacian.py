@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from grokscope.models import capture
+from grokscope.models import Network, capture
 from grokscope.objectives.base import PENALTIES, Penalty, View
 from grokscope.ops.laplacian import dirichlet_energy
 from grokscope.tasks import Task
@@ -35,7 +35,7 @@ class TorusLaplacian(Penalty):
     too."""
     views: ClassVar[bool] = True
 
-    def check(self, task: Task) -> None:
+    def check(self, task: Task, network: Network) -> None:
         """Raise ScienceError for a task without all ordered pairs of residues."""
         grid_size(task, "penalties: torus_laplacian")
 
