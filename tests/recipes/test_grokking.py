@@ -116,3 +116,11 @@ def test_the_analytic_example_holds(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().out.splitlines()
     assert ended.value.code == 0, told
     assert len(told) == 5
+
+
+@pytest.mark.slow
+def test_smoothness_on_the_torus_keeps_a_network_from_grokking(tmp_path):
+    smooth = grokscope.train("laplacian-ablation", out=tmp_path)
+    plain = grokscope.train("laplacian-ablation", ["penalties.0.weight=0"], out=tmp_path)
+    assert (smooth.outcome, plain.outcome) == ("memorized", "grokked")
+    assert smooth.last["test_acc"] <= 0.7
