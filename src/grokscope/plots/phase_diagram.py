@@ -10,22 +10,26 @@ from grokscope.plots.style import LIGHT, SERIES, level_axis, template
 def phase_diagram(runs: pl.DataFrame, weights: pl.DataFrame) -> go.Figure:
     """Draw what `analyses.phase_diagram` found: its rows by run, and `by_weight` of them.
 
-    Left: test accuracy over effective depth, one color a weight, the Pareto front joined. Right:
+    Left: test accuracy over effective depth, one color a weight, rings so that equal runs stay
+    visible, smaller for larger weights; the Pareto front joined. Right:
     both against the weight, their means with 95 % intervals; weight 0 stands left of the smallest.
     """
     titles = ("Accuracy over depth", "Over λ")
     specs = [[{}, {"secondary_y": True}]]
     figure = make_subplots(1, 2, subplot_titles=titles, specs=specs, horizontal_spacing=0.12)
-    for color, (weight,) in zip(
-        SERIES * len(weights), weights.select("weight").rows(), strict=False
-    ):
+    for number, weight in enumerate(weights["weight"]):
         own = runs.filter(pl.col("weight") == weight)
         figure.add_scatter(
             x=own["effective_depth"].to_list(),
             y=own["test_acc"].to_list(),
             mode="markers",
             name=f"λ = {weight:g}",
-            marker={"color": color, "size": 8},
+            marker={
+                "color": SERIES[number % len(SERIES)],
+                "symbol": "circle-open",
+                "size": 6 + 3 * (len(weights) - number),
+                "line": {"width": 2},
+            },
             row=1,
             col=1,
         )
@@ -39,7 +43,7 @@ def phase_diagram(runs: pl.DataFrame, weights: pl.DataFrame) -> go.Figure:
         row=1,
         col=1,
     )
-    x = [str(f"{weight:g}") for weight in weights["weight"]]
+    x = [f"{weight:g}" for weight in weights["weight"]]
     pairs = (("effective_depth", "depth", SERIES[0]), ("test_acc", "accuracy", SERIES[1]))
     for name, label, color in pairs:
         figure.add_scatter(
@@ -64,8 +68,16 @@ def phase_diagram(runs: pl.DataFrame, weights: pl.DataFrame) -> go.Figure:
     figure.update_xaxes(title_text="λ", type="category", row=1, col=2)
     depth = level_axis("Effective depth Σ g", log=False) | {"rangemode": "tozero"}
     figure.update_yaxes(depth, row=1, col=2, secondary_y=False)
-    accuracy = level_axis("Test accuracy", log=False) | {"range": [-0.03, 1.06], "showgrid": False}
+    accuracy = level_axis("Test accuracy", log=False) | {
+        "range": [-0.03, 1.06],
+        "showgrid": False,
+        "tickmode": "array",
+        "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1],
+    }
     figure.update_yaxes(accuracy, row=1, col=2, secondary_y=True)
+    figure.update_yaxes(title_font_color=SERIES[0], row=1, col=2, secondary_y=False)
+    figure.update_yaxes(title_font_color=SERIES[1], row=1, col=2, secondary_y=True)
+    figure.update_traces(cliponaxis=False)
     return figure.update_layout(
         template=template(LIGHT), height=420, margin_t=90, legend_y=1.14, hovermode="closest"
     )
