@@ -28,7 +28,7 @@ import grokscope
 from grokscope import launch
 from grokscope.config import RunConfig, decode, encode, load, to_yaml
 from grokscope.config import document as document_module
-from grokscope.config.document import Document
+from grokscope.config.document import ROOM, Document
 from grokscope.errors import ConfigError
 from grokscope.store import writer
 
@@ -142,7 +142,10 @@ def unlike(config: RunConfig, sample: Sample) -> str:
         if found != wanted or type(found) is not type(wanted):
             return f"{path} is {found!r}, not {wanted!r}"
     again = to_yaml(config)
-    if decode(Document("again", again).mapping()) != config or decode(encode(config)) != config:
+    if (
+        decode(Document("again", again, ROOM).mapping()) != config
+        or decode(encode(config)) != config
+    ):
         return "is another one when written and read back"
     return ""
 

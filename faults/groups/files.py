@@ -427,15 +427,17 @@ def answered(folder: Path, count: int, seed: int) -> Iterator[dict[str, Any]]:
         place.mkdir(parents=True)
         numbers = [str(done), str(count), str(seed)]
         log = folder / "log.txt"
-        with log.open("w") as errors:
-            child = subprocess.Popen(
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(
                 [sys.executable, "-m", "groups.files", str(place), *numbers],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
                 cwd=place,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            ) as child,
+        ):
             assert child.stdout is not None
             for line in child.stdout:
                 done += 1

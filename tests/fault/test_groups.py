@@ -8,16 +8,16 @@ import pytest
 FAULTS = Path(__file__).parents[2] / "faults"
 COUNTS = {
     "cohort": 2,
-    "config": 300,
+    "config": 200,
     "damage": 22,
-    "files": 24,
-    "kill": 5,
+    "files": 16,
+    "kill": 4,
     "memory": 2,
     "numbers": 4,
     "power": 12,
     "signals": 3,
     "storage": 16,
-    "syscalls": 24,
+    "syscalls": 18,
     "writers": 1,
 }
 

@@ -65,6 +65,15 @@ def test_a_writer_that_is_no_longer_the_owner_writes_nothing(run, write):
         assert files(run) == before
 
 
+def test_a_writer_whose_folder_the_next_one_removed_was_taken_over(run):
+    with locked(run):
+        (run / ".owner").write_text("{}")
+        with pytest.raises(LockedError, match="was taken over by another process"):
+            write_file(run / "history" / "rows", b"")
+    with locked(run), pytest.raises(StorageError, match="rows: no such file or directory"):
+        write_file(run / "history" / "rows", b"")
+
+
 def test_a_writer_that_cannot_read_who_is_the_owner_writes_nothing(run):
     with locked(run):
         (run / ".owner").write_bytes(b"\xff")

@@ -9,6 +9,7 @@ from subprocess import PIPE
 import pytest
 
 import grokscope
+from grokscope.config.document import MAX_BYTES
 from grokscope.engine import Saved
 from grokscope.errors import ConfigError, DivergedError, LockedError, StorageError
 from grokscope.store import create, reopen
@@ -148,6 +149,18 @@ def test_a_name_that_another_takes_meanwhile_is_taken(
         pytest.fail("written over")
     assert grokscope.open(tmp_path / "run").verify() == []
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_largest_configuration_is_read_back(tmp_path):
+    # It grows when all defaults are written out.
+    early = ", ".join(map(str, range(900)))
+    text = "task: {kind: modular, p: 5}\nmodel: {kind: mlp, width: 4}\nsteps: 1\n"
+    text += f"optimizer: {{kind: sgd}}\ncheckpoint: {{early: [{early}]}}\n"
+    text += "penalties: [" + "{kind: l2}, " * 35 + "]\nnotes: " + "é" * 13_500 + "\n"
+    (tmp_path / "large.yaml").write_text(text)
+    run = grokscope.train(tmp_path / "large.yaml", out=tmp_path, name="run")
+    assert len((run.path / "config.yaml").read_bytes()) > MAX_BYTES
+    assert grokscope.open(run.path).config.checkpoint.early == tuple(range(900))
 
 
 def test_a_run_without_a_name_takes_the_first_free_number(tmp_path, small_config):

@@ -25,6 +25,8 @@ from grokscope.errors import ConfigError
 
 MAX_BYTES = 32_000
 MAX_VALUES = 1_000
+ROOM = 10
+"""How many times more a run may write down than it was given: every field with its default."""
 MAX_ALIASES = 32
 MAX_DEPTH = 32
 _DEEP = re.compile(r"[\[{](?:\s*[\[{]){" f"{MAX_DEPTH}}}")
@@ -34,22 +36,27 @@ _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AssertionErr
 
 @dataclass(frozen=True)
 class Document:
-    """The text of a YAML document and where it came from."""
+    """The text of a YAML document and where it came from.
+
+    room: how many times the bytes and values of a configuration it may have.
+    """
 
     origin: str
     text: str
+    room: int = 1
 
     @classmethod
-    def read(cls, path: Path) -> "Document":
+    def read(cls, path: Path, *, room: int = 1) -> "Document":
         """Return the document in a file. Raises ConfigError where it cannot be one."""
         try:
             if path.is_dir():
                 raise ConfigError(f"{path}: is a directory, expected a YAML file")
             if path.exists() and not path.is_file():
                 raise ConfigError(f"{path}: is not a file, expected a YAML file")
-            if path.stat().st_size > MAX_BYTES:
-                raise ConfigError(f"{path}: larger than {MAX_BYTES:,} bytes, not a configuration")
-            return cls(str(path), path.read_bytes().decode("utf-8"))
+            most = room * MAX_BYTES
+            if path.stat().st_size > most:
+                raise ConfigError(f"{path}: larger than {most:,} bytes, not a configuration")
+            return cls(str(path), path.read_bytes().decode("utf-8"), room)
         except UnicodeDecodeError:
             raise ConfigError(f"{path}: not UTF-8 text, expected a YAML file") from None
         except OSError as error:
@@ -102,6 +109,7 @@ class Document:
         return root
 
     def _check_limits(self) -> None:
+        most = {"levels": MAX_DEPTH, "aliases": MAX_ALIASES, "values": self.room * MAX_VALUES}
         depth = MAX_DEPTH + 1 if _DEEP.search(self.text) else 0
         aliases = values = 0
         for event in () if depth else YAML(typ="safe", pure=True).parse(self.text):
@@ -111,10 +119,9 @@ class Document:
             aliases += isinstance(event, AliasEvent)
             depth += isinstance(event, CollectionStartEvent)
             depth -= isinstance(event, CollectionEndEvent)
-            if depth > MAX_DEPTH or aliases > MAX_ALIASES or values > MAX_VALUES:
+            if depth > MAX_DEPTH or aliases > MAX_ALIASES or values > most["values"]:
                 break
         found = {"levels": depth, "aliases": aliases, "values": values}
-        most = {"levels": MAX_DEPTH, "aliases": MAX_ALIASES, "values": MAX_VALUES}
         for what, count in found.items():
             if count > most[what]:
                 told = f"more than {most[what]:,} {what}, not a configuration"

@@ -49,10 +49,15 @@ def check_fence(path: Path) -> None:
 
 @contextlib.contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """Turn an OSError about `path` into a StorageError that names it and a remedy."""
+    """Turn an OSError about `path` into a StorageError that names it and a remedy.
+
+    Raises LockedError instead where another process has become the writer, who may have removed
+    what was written to.
+    """
     try:
         yield
     except OSError as error:
+        check_fence(path)
         remedy = _REMEDY.get(error.errno or 0, "check the disk, then resume the run")
         reason = (error.strerror or str(error)).lower()
         raise StorageError(f"{path}: {reason}; nothing was saved there; {remedy}") from error

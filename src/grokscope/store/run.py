@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from grokscope.config import RunConfig, decode, identity, problem_of
-from grokscope.config.document import Document
+from grokscope.config.document import ROOM, Document
 from grokscope.config.options import decode_options
 from grokscope.errors import ConfigError, NoValidStateError
 from grokscope.snapshot import Snapshot
@@ -48,7 +48,7 @@ class Run:
     @cached_property
     def config(self) -> RunConfig:
         """The resolved configuration."""
-        document = Document.read(self.path / "config.yaml")
+        document = Document.read(self.path / "config.yaml", room=ROOM)
         return decode(document.mapping(), document=document)
 
     @property
