@@ -110,9 +110,10 @@ class Decayed(Optimizer):
 
     def rate(self, layout: Layout, schedule: Schedule) -> tuple[Transform, ...]:
         """Return what multiplies by minus the rate of the step; that of gates is apart."""
-        return *self._gate_rate(layout), scale_by_rate(self.lr, schedule)
+        return *self.gate_rate(layout), scale_by_rate(self.lr, schedule)
 
-    def _gate_rate(self, layout: Layout) -> tuple[Transform, ...]:
+    def gate_rate(self, layout: Layout) -> tuple[Transform, ...]:
+        """Return what multiplies the direction of gates by their factor, if there are any."""
         if not layout.holds("gate"):
             return ()
 

@@ -74,7 +74,8 @@ class Muon(Moments):
             return torch.cat([x * (factor * r) for x, r in zip(pieces, rates, strict=True)])
 
         groups = self._groups(layout, mine)
-        return chain(*self.clipping(), groups, self.decay(layout), stateless(scaled))
+        rates = (*self.gate_rate(layout), stateless(scaled))
+        return chain(*self.clipping(), groups, self.decay(layout), *rates)
 
     def _groups(self, layout: Layout, mine: list[bool]) -> Transform:
         """Return the transform that treats the matrices here and hands the rest to Adam."""

@@ -27,13 +27,16 @@ def orthogonal(gradient: Tensor, weights: Tensor, *, rescale: bool) -> Tensor:
 
 
 def perpendicular(layout: Layout, *, rescale: bool) -> Transform:
-    """Remove from each tensor's gradient what lies along the tensor."""
+    """Remove from each tensor's gradient what lies along the tensor; gates keep theirs."""
+    gates = {entry.name for entry in layout.entries if entry.role == "gate"}
 
     def of(direction: Tensor, params: Tensor, step: int) -> Tensor:
         weights = layout.split(params)
         return layout.join(
             {
-                name: orthogonal(gradient, weights[name], rescale=rescale)
+                name: gradient
+                if name in gates
+                else orthogonal(gradient, weights[name], rescale=rescale)
                 for name, gradient in layout.split(direction).items()
             }
         )
@@ -49,7 +52,8 @@ class PerpGrad(Filtered):
     Scaling all weights up lowers the loss of a network that has memorized without changing an
     answer, until softmax collapse ends learning; without that direction it must change answers.
     Deviation: a gradient that is parallel to its tensor but for rounding is not scaled back, since
-    that would turn rounding into updates. A tensor of zeros keeps its gradient.
+    that would turn rounding into updates. A tensor of zeros keeps its gradient, and
+    so do gates, single numbers that have no other direction.
     """
 
     kind: Literal["perpgrad"] = "perpgrad"
