@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test smoke analytic check bench fault docs figures clean
+.PHONY: help setup demo test smoke analytic lint check bench fault docs figures clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,10 +36,12 @@ smoke: setup ## Train the smallest recipe, verify it, read it back: seconds
 analytic: setup ## Simulate norm minimization without training and check it: seconds
 	$(BIN)/python examples/analytic.py
 
-check: .venv/.dev ## Format, lint, types and the fast tests
+lint: .venv/.dev ## Format, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+check: lint ## Format, lint, types and the fast tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m 'not slow'
 
 docs: .venv/.docs ## Build the documentation into site/
