@@ -15,7 +15,7 @@ from grokscope.engine.member import Member
 from grokscope.errors import ConfigError, DivergedError, GrokscopeError, NoValidStateError
 from grokscope.store import Run, Writer, create, open_run, reopen
 from grokscope.store.checkpoint import Checkpoint
-from grokscope.store.lock import locked
+from grokscope.store.lock import held
 from grokscope.store.provenance import drift, provenance
 from grokscope.store.writer import check_name
 
@@ -98,23 +98,23 @@ def resume(
     PyTorch, device, threads; allow_drift goes on all the same and records what changed.
     """
     run = open_run(run) if not isinstance(run, Run) else run
-    config = extend(run, overrides)
-    with locked(run.path, claim=False):
+    with held(run.path) as claim:  # first of all: who comes second is told at once
+        config = extend(run, overrides)
         finished = run.status.get("state") == "finished" and config == run.config
         if finished and not run.verify():
             return run
-    facts = provenance(config, Member(0, config).problem.split.hash)
-    changes = drift(run.provenance, facts)
-    if changes and not allow_drift:
-        raise ConfigError(
-            f"{run.path}: would not go on to the same bits: {'; '.join(changes)}; undo the change, "
-            "or go on with --allow-drift, which is recorded"
-        )
-    with reopen(run.path, config) as (writer, checkpoint):
-        state = None if checkpoint is None else state_of(config, checkpoint)
-        if changes:
-            writer.drifted(facts, changes, 0 if state is None else state.step)
-        return _write(config, writer, state, observer, stop_requested)
+        facts = provenance(config, Member(0, config).problem.split.hash)
+        changes = drift(run.provenance, facts)
+        if changes and not allow_drift:
+            raise ConfigError(
+                f"{run.path}: would not go on to the same bits: {'; '.join(changes)}; undo the "
+                "change, or go on with --allow-drift, which is recorded"
+            )
+        with reopen(run.path, config, claim) as (writer, checkpoint):
+            state = None if checkpoint is None else state_of(config, checkpoint)
+            if changes:
+                writer.drifted(facts, changes, 0 if state is None else state.step)
+            return _write(config, writer, state, observer, stop_requested)
 
 
 def extend(run: Run, overrides: Sequence[str]) -> RunConfig:

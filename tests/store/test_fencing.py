@@ -8,7 +8,7 @@ import pytest
 
 from grokscope.errors import LockedError, StorageError
 from grokscope.store.durable import set_aside, write_directory, write_file
-from grokscope.store.lock import locked
+from grokscope.store.lock import held, locked
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_every_owner_has_a_number_of_its_own_and_says_who_it_is(run):
 
 
 def test_who_only_looks_does_not_become_the_owner(run):
-    with locked(run, claim=False):
+    with held(run):
         assert not (run / ".owner").exists()
         with pytest.raises(LockedError, match="is being written by another process"), locked(run):
             pass

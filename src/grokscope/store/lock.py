@@ -9,8 +9,9 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,24 @@ from grokscope.errors import LockedError, NoValidStateError, StorageError
 from grokscope.store import reading
 from grokscope.store.durable import fenced, storage, write_file
 
+Claim = Callable[[], AbstractContextManager[None]]
+
 
 @contextmanager
-def locked(run: Path, *, claim: bool = True) -> Iterator[None]:
-    """Hold the lock of a run. Raises LockedError naming the owner where another writer has it.
+def locked(run: Path) -> Iterator[None]:
+    """Hold the lock of a run as its owner, whose durable writes are fenced.
 
-    claim: become the owner, whose durable writes are fenced; without it, only keep writers out.
+    Raises LockedError naming the owner where another writer has it.
+    """
+    with held(run) as claim, claim():
+        yield
+
+
+@contextmanager
+def held(run: Path) -> Iterator[Claim]:
+    """Hold the lock of a run, which keeps writers out; yield what makes its holder the owner.
+
+    Raises LockedError naming the owner where another writer has it.
     """
     path = run / ".lock"
     with storage(path):
@@ -32,19 +45,21 @@ def locked(run: Path, *, claim: bool = True) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "unknown"
-            raise LockedError(f"{run}: is being written by another process: {held}") from None
+            other = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "unknown"
+            raise LockedError(f"{run}: is being written by another process: {other}") from None
         with storage(path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, _told(_this()).encode(), 0)
-        if not claim:
-            yield
-            return
-        mine = _claim(run)
-        with fenced(run, lambda: _check(run, descriptor, mine)):
-            yield
+        yield partial(_owning, run, descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _owning(run: Path, descriptor: int) -> Iterator[None]:
+    mine = _claim(run)
+    with fenced(run, lambda: _check(run, descriptor, mine)):
+        yield
 
 
 def _claim(run: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from grokscope.store.durable import (
     to_json,
     write_file,
 )
-from grokscope.store.lock import locked
+from grokscope.store.lock import Claim, locked
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,127}")
 
@@ -138,15 +138,19 @@ def _check_free(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def reopen(path: Path, config: RunConfig) -> Iterator[tuple[Writer, Checkpoint | None]]:
-    """Hold the lock of an existing run and return its newest valid checkpoint.
+def reopen(
+    path: Path, config: RunConfig, claim: Claim | None = None
+) -> Iterator[tuple[Writer, Checkpoint | None]]:
+    """Become the owner of an existing run and return its newest valid checkpoint.
+
+    claim: what a lock that is held already makes its owner; without it the lock is taken.
 
     Newer checkpoints, damaged or with lost rows of history, are set aside, and the history is cut
     back to the checkpoint's own rows; where a checkpoint was passed over, nothing is deleted. None
     is returned, and the run starts anew, where no checkpoint was ever written; raises
     NoValidStateError where there are some and none is valid.
     """
-    with locked(path):
+    with locked(path) if claim is None else claim():
         found, wrong = newest(path)
         if found is None and wrong:
             raise NoValidStateError(f"{path}: no valid checkpoint is left: {wrong[0]}")
