@@ -132,7 +132,9 @@ class Trial:
             return f"took {self.seconds:.1f} s"
         if self._began() == self._before:  # it had not become the writer yet
             self.end = "before it wrote"
-            return "" if code in (-self.number, CODES[self.number], *AT_ONCE) else f"exit {code}"
+            done = run.exists() and open_run(run).status["state"] == "finished"
+            allowed = (-self.number, CODES[self.number], *AT_ONCE, *((0,) if done else ()))
+            return "" if code in allowed else f"exit {code}"
         status = open_run(run).status
         if status["state"] == "finished":
             self.end = "after the end"
