@@ -36,12 +36,14 @@ def loss(function):
     return lambda x, weight, bias: function(x, weight, bias).tanh().square().sum()
 
 
-@pytest.mark.parametrize("order", ["rows", "columns"])
+@pytest.mark.parametrize("order", ["rows", "columns", "with gaps"])
 @pytest.mark.parametrize("biased", [True, False])
 def test_values_and_gradients_are_those_of_float64(onednn, order, biased):
     x, weight, bias = given()
     if order == "columns":
         x, weight = x.t().contiguous().t(), weight.t().contiguous().t()
+    if order == "with gaps":
+        x, weight = (torch.cat([part, part], dim=1)[:, : part.shape[1]] for part in (x, weight))
     inputs = [part.requires_grad_() for part in (x, weight, bias)[: 2 + biased]]
     exact = [part.detach().double().requires_grad_() for part in inputs]
     found, expected = linear(*inputs), F.linear(*exact)

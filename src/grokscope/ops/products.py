@@ -94,8 +94,14 @@ class _Linear(torch.autograd.Function):
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    factors = (_dense(x), _dense(weight))
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(*factors, bias, "none", [], "")
     return result
+
+
+def _dense(x: Tensor) -> Tensor:
+    """Return a matrix by rows or by columns without gaps; for others oneDNN has no fast code."""
+    return x if x.is_contiguous() or x.t().is_contiguous() else x.contiguous()
 
 
 def _transposed_product(left: Tensor, right: Tensor) -> Tensor:
