@@ -106,5 +106,5 @@ def test_a_network_without_such_units_is_refused():
         objective=Objective(Hinge()),
         seed=0,
     )
-    with pytest.raises(ScienceError, match=r"^effective_subnetwork: needs a network with a hidden"):
+    with pytest.raises(ScienceError, match=r"^this network has no hidden layer"):
         measure(Snapshot(problem, flat), [METRICS["effective_subnetwork"]])
