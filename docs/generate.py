@@ -171,12 +171,13 @@ def faults() -> str:
     commits = ", ".join(dict.fromkeys(score["commit"] for score in stored))
     told = f"`faults/results/scores.json`, commit {commits}. What the groups say of themselves:"
     cost = stored_faults("cost")
-    worst = max(cost["first_step_seconds"])
+    least, worst = min(cost["first_step_seconds"]), max(cost["first_step_seconds"])
     words = (
         f"Keeping `{cost['recipe']}` ({cost['steps']:,} steps, {cost['checkpoints']} checkpoints "
         f"at the default schedule) took {cost['keeping_seconds']:.1f} s of {cost['seconds']:,.0f}, "
-        f"{cost['share']:.2%}. Going on with it reached the end of the first step within "
-        f"{worst:.1f} s of the imports, the slowest of {len(cost['first_step_seconds'])} times."
+        f"{cost['share']:.2%}. Going on with it took {least:.1f} to {worst:.1f} s to the end of "
+        f"the first step, imports left out, {len(cost['first_step_seconds'])} times beside other "
+        "work."
     )
     return "\n".join([board.table(scores), "", told, "", *notes, "", words, ""])
 
@@ -194,7 +195,8 @@ def rivals() -> str:
         rows.append(
             f"| {row['fault']} | {row['rival']} | {' | '.join(map(str, counts))} | {codes} |"
         )
-    return "\n".join([*rows, ""])
+    versions = ", ".join(f"{name}: {what}" for name, what in stored["versions"].items())
+    return "\n".join([*rows, "", f"{versions}; `faults/results/rivals.json`.", ""])
 
 
 def errors() -> str:

@@ -29,7 +29,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -381,7 +381,7 @@ def main() -> None:
                 sys.stderr.write(f"{row}\n")
     print(table(rows))
     if options.json:
-        stored = {"versions": versions(only), "rows": [asdict(row) for row in rows]}
+        stored = {"versions": versions(only), "rows": [vars(row) for row in rows]}
         options.json.write_text(json.dumps(stored, indent=2) + "\n")
 
 
