@@ -62,3 +62,26 @@ def success_difference(
     p, q = a / n, b / m
     below, above = math.hypot(p - low, most - q), math.hypot(high - p, q - least)
     return p - q - below, p - q + above
+
+
+def median_interval(
+    lower: Sequence[float], upper: Sequence[float], level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of a median by order statistics: exact for any distribution.
+
+    Each value lies between its `lower` and `upper`, which differ where it was censored. The ends
+    are infinite for fewer than six values at 95 %: so few can all lie on one side by chance.
+
+    >>> median_interval([3, 1, 2, 6, 5, 4], [3, 1, 2, 6, 5, math.inf])
+    (1, inf)
+    """
+    n = len(lower)
+    tail, rank = 0.0, 0
+    while rank < n / 2:
+        tail += math.comb(n, rank) / 2**n
+        if tail > (1 - level) / 2:
+            break
+        rank += 1
+    if not rank:
+        return -math.inf, math.inf
+    return sorted(lower)[rank - 1], sorted(upper)[n - rank]
