@@ -14,7 +14,7 @@ from grokscope.config.encode import LABELS, LENGTH, MANNER
 from grokscope.errors import ScienceError
 from grokscope.ops import crossings
 from grokscope.ops.survival import Sample
-from grokscope.store import Run, Runs
+from grokscope.store import Run, Runs, results
 
 MILESTONES = ("grokked_at", "memorized_at")
 CROSSINGS = {"first": crossings.first, "sustained": crossings.sustained, "strict": crossings.strict}
@@ -56,12 +56,20 @@ class Member:
         value = (self.status.get("last") or {}).get(quantity)
         return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
+    @functools.cached_property
+    def _known(self) -> Mapping[str, Any]:
+        """The crossings that the analysis grokking_time has stored of the run as it is now."""
+        name = "grokking_time"
+        found = results.stored(self.run.path, name, arrays=False).get(name)
+        if found is None or found.provenance != {"options": {}, "step": self.status.get("step")}:
+            return {}
+        return found.scalars
+
     def _crossed(self, quantity: str) -> int | None:
         kind, _, level = quantity.partition("_")
         name = f"{kind}_{float(level):.2f}_step"
-        known = self.run.results().get("grokking_time")
-        if known is not None and name in known.scalars and known.provenance["step"] == self.step:
-            found = known.scalars[name]
+        if name in self._known:
+            found = self._known[name]
             return None if found is None else int(found)
         history = self.run.history
         if "test_acc" not in history.columns:

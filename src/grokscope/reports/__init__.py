@@ -1,5 +1,6 @@
-"""Reports: one self-contained HTML file for a run."""
+"""Reports: one self-contained HTML file for a run, or for many."""
 
 from grokscope.reports.run import write_report
+from grokscope.reports.sweep import write_sweep_report
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_sweep_report"]
