@@ -94,7 +94,7 @@ def test_members_are_chosen_by_name_and_from_one_on():
     assert list(choose(configs, only=["s1_wd0.5"])) == ["s1_wd0.5"]
     assert list(choose(configs, start_from="s1_wd0.5")) == ["s1_wd0.5", "s1_wd1.0"]
     assert list(choose(configs, start_from="2")) == ["s0_wd1.0", "s1_wd0.5", "s1_wd1.0"]
-    with pytest.raises(ConfigError, match="no member 's1_wd0.6'; did you mean 's1_wd0.5'"):
+    with pytest.raises(ConfigError, match=r"no member 's1_wd0\.6'; did you mean 's1_wd0\.5'"):
         choose(configs, only=["s1_wd0.6"])
     with pytest.raises(ConfigError, match="no member '5'"):
         choose(configs, start_from="5")

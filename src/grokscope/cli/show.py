@@ -19,7 +19,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show recipes, tasks, models, losses, optimizers, metrics, analyses, fields, the schema.
+    """Show recipes, sweeps, parts of every kind, metrics, analyses, fields, the schema.
 
     Example: [bold]grokscope show task modular[/bold]
     """
@@ -29,7 +29,8 @@ def command(
     from grokscope.errors import ConfigError
 
     views: dict[str, Callable[[str | None], Any]] = {
-        "recipe": _recipes,
+        "recipe": lambda name: _files("recipe", name),
+        "sweep": lambda name: _files("sweep", name),
         "config": _config,
         **{part: lambda name, part=part: _parts(part, name) for part in PARTS},  # type: ignore[misc]
         "metric": lambda name: _functions("metric", name),
@@ -55,18 +56,20 @@ def command(
         _table(content)
 
 
-def _recipes(name: str | None) -> Any:
+def _files(kind: str, name: str | None) -> Any:
+    """Return the notes of every recipe or sweep that ships, or the text of one."""
     from grokscope._registry import nearest
     from grokscope.config import recipes
     from grokscope.config.document import Document
     from grokscope.errors import ConfigError
+    from grokscope.sweeps.file import sweep_recipes
 
-    known = recipes()
+    known = recipes() if kind == "recipe" else sweep_recipes()
     if name is None:
         return {key: Document.read(path).mapping().get("notes", "") for key, path in known.items()}
     if name not in known:
         raise ConfigError(
-            f"no recipe {name!r}{nearest(name, list(known))} (known: {', '.join(known)})"
+            f"no {kind} {name!r}{nearest(name, list(known))} (known: {', '.join(known)})"
         )
     return known[name].read_text(encoding="utf-8")
 
