@@ -33,6 +33,7 @@ def command(
         "sweep": lambda name: _files("sweep", name),
         "config": _config,
         **{part: lambda name, part=part: _parts(part, name) for part in PARTS},  # type: ignore[misc]
+        "dynamics": _dynamics,
         "metric": lambda name: _functions("metric", name),
         "analysis": lambda name: _functions("analysis", name),
         "plot": lambda name: _functions("plot", name),
@@ -79,6 +80,16 @@ def _parts(kind: str, name: str | None) -> dict[str, str]:
     if name is not None:
         return _fields(registry[name].__name__)
     return {key: (part.__doc__ or "").strip().splitlines()[0] for key, part in registry.items()}
+
+
+def _dynamics(name: str | None) -> dict[str, str]:
+    """Return what may move the parameters, or the words of one."""
+    from grokscope.problem import DYNAMICS
+
+    known = {key: (part.__doc__ or "").strip() for key, part in DYNAMICS.items()}
+    if name is not None:
+        return {name: " ".join((DYNAMICS[name].__doc__ or "").split())}
+    return {key: words.splitlines()[0] for key, words in known.items()}
 
 
 def _functions(kind: str, name: str | None) -> dict[str, str]:
