@@ -60,6 +60,8 @@ def test_a_changed_file_says_what_is_new_gone_and_kept(tmp_path):
     assert stands.gone == ("s0_wd0.5", "s0_wd1.0")
     assert stands.missing == stands.new
     assert not stands.blocked
+    some = {"s1_wd0.5": members(SMALL)["s1_wd0.5"]}
+    assert standing(some, tmp_path / "small", among=members(SMALL)).gone == ()
 
 
 def test_a_member_whose_place_is_taken_is_told_and_the_others_are_trained(tmp_path):
