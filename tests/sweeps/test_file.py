@@ -36,8 +36,8 @@ def test_a_sweep_is_named_by_its_file_unless_it_says_otherwise():
             r"zip: expected as many values for each path, got seed has 2, optimizer\.lr has 1",
         ),
         (
-            "recipe: quick\nrandom: {count: 2, draw: {optimizer.lr: {uniform: [0, 1], choice: [1]}}}",
-            r"random\.draw\.optimizer\.lr: expected one of choice, uniform, log_uniform, got "
+            "recipe: quick\nrandom: {count: 2, draw: {seed: {uniform: [0, 1], choice: [1]}}}",
+            r"random\.draw\.seed: expected one of choice, uniform, log_uniform, got "
             "choice, uniform",
         ),
         (

@@ -90,7 +90,7 @@ def test_a_wrong_member_is_told_before_anything_is_trained(fields, message):
 
 def test_a_name_tells_two_fields_of_one_word_apart():
     found = members(sweep(grid={"model.init.scale": (0.5, 1.0), "model.output_multiplier": (2.0,)}))
-    assert list(found)[0] == "scale0.5_output-multiplier2.0"
+    assert next(iter(found)) == "scale0.5_output-multiplier2.0"
 
 
 @pytest.mark.parametrize("name", sweep_recipes())

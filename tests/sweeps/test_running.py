@@ -60,6 +60,8 @@ def test_a_changed_file_says_what_is_new_gone_and_kept(tmp_path):
     assert stands.gone == ("s0_wd0.5", "s0_wd1.0")
     assert stands.missing == stands.new
     assert not stands.blocked
+    some = {"s1_wd0.5": members(SMALL)["s1_wd0.5"]}
+    assert standing(some, tmp_path / "small", among=members(SMALL)).gone == ()
 
 
 def test_a_member_whose_place_is_taken_is_told_and_the_others_are_trained(tmp_path):
@@ -94,7 +96,7 @@ def test_members_are_chosen_by_name_and_from_one_on():
     assert list(choose(configs, only=["s1_wd0.5"])) == ["s1_wd0.5"]
     assert list(choose(configs, start_from="s1_wd0.5")) == ["s1_wd0.5", "s1_wd1.0"]
     assert list(choose(configs, start_from="2")) == ["s0_wd1.0", "s1_wd0.5", "s1_wd1.0"]
-    with pytest.raises(ConfigError, match="no member 's1_wd0.6'; did you mean 's1_wd0.5'"):
+    with pytest.raises(ConfigError, match=r"no member 's1_wd0\.6'; did you mean 's1_wd0\.5'"):
         choose(configs, only=["s1_wd0.6"])
     with pytest.raises(ConfigError, match="no member '5'"):
         choose(configs, start_from="5")

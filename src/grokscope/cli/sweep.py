@@ -57,8 +57,9 @@ def command(
     if dry_run:
         _dry_run(sweep, out, only or [], start_from, workers, json)
         return
-    configs = choose(sweeps.members(sweep), only=only or [], start_from=start_from)
-    stands = sweeps.standing(configs, out / sweep.name)
+    every = sweeps.members(sweep)
+    configs = choose(every, only=only or [], start_from=start_from)
+    stands = sweeps.standing(configs, out / sweep.name, among=every)
     _tell_standing(stands, len(configs))
     with stopping() as stop:
         with following(sweep.name, configs, stands) as told:
@@ -97,8 +98,9 @@ def _dry_run(
     from grokscope.sweeps.estimate import estimate
     from grokscope.sweeps.execute import choose
 
-    configs = choose(sweeps.members(sweep), only=only, start_from=start_from)
-    stands = sweeps.standing(configs, out / sweep.name)
+    every = sweeps.members(sweep)
+    configs = choose(every, only=only, start_from=start_from)
+    stands = sweeps.standing(configs, out / sweep.name, among=every)
     missing = {name: configs[name] for name in configs if name in stands.missing}
     states = {name: _state(name, stands) for name in configs}
     planned = plan(list(missing.values()), workers=workers) if missing else None

@@ -106,7 +106,9 @@ class Sweep:
 
 def sweep_recipes() -> dict[str, Path]:
     """Return the sweeps that ship with grokscope, by name."""
-    return {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
+    return {
+        name: RECIPES / f"{name}.yaml" for name in sorted(p.stem for p in RECIPES.glob("*.yaml"))
+    }
 
 
 def load_sweep(source: str | Path) -> Sweep:

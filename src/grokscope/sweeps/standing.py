@@ -1,6 +1,6 @@
 """How the members of a sweep stand in its folder: new, under way, done, or in the way."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,13 @@ class Standing:
         return (*self.new, *self.begun)
 
 
-def standing(configs: Mapping[str, RunConfig], folder: Path) -> Standing:
-    """Return how members stand in a folder, which need not exist."""
+def standing(
+    configs: Mapping[str, RunConfig], folder: Path, *, among: Collection[str] = ()
+) -> Standing:
+    """Return how members stand in a folder, which need not exist.
+
+    among: names of all members of the sweep, where `configs` are only some of them.
+    """
     found: dict[str, list[str]] = {"new": [], "begun": [], "done": []}
     blocked: dict[str, str] = {}
     for name, config in configs.items():
@@ -47,7 +52,7 @@ def standing(configs: Mapping[str, RunConfig], folder: Path) -> Standing:
         except GrokscopeError as error:
             blocked[name] = str(error).splitlines()[0]
     there = sorted(path.parent.name for path in folder.glob("[!.]*/config.yaml"))
-    gone = tuple(name for name in there if name not in configs)
+    gone = tuple(name for name in there if name not in {*configs, *among})
     return Standing(tuple(found["new"]), tuple(found["begun"]), tuple(found["done"]), gone, blocked)
 
 
