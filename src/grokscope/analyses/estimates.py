@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from grokscope.errors import ScienceError
 from grokscope.ops.intervals import (
@@ -13,7 +14,14 @@ from grokscope.ops.intervals import (
     success_interval,
 )
 from grokscope.ops.resampling import bootstrap_rows, ends, permutation_p
-from grokscope.ops.survival import Floats, Sample, horizon, logrank_scores, quantile, restricted_mean
+from grokscope.ops.survival import (
+    Floats,
+    Sample,
+    horizon,
+    logrank_scores,
+    quantile,
+    restricted_mean,
+)
 
 METHODS = {
     "median": "Kaplan-Meier medians; log-rank permutation test; percentile bootstrap",
@@ -61,8 +69,7 @@ def estimate(kind: str, sample: Sample, *, until: float = math.inf) -> Interval:
         interval = median_interval(times.tolist(), unseen.tolist())
         return Interval(float(quantile(times, seen)), *interval)
     if kind == "rmst":
-        pseudo = _pseudo_values(times, seen, until)
-        value, low, high = mean_interval(pseudo)
+        _, low, high = mean_interval(_pseudo_values(times, seen, until))
         return Interval(float(restricted_mean(times, seen, until=until)), low, high)
     if not seen.all():
         told = f"{int((~seen).sum())} of {len(seen)} runs are censored and have no time to average"
@@ -131,7 +138,7 @@ def _scores(kind: str, one: Sample, other: Sample) -> tuple[Floats, Floats]:
     return scores[: len(one[0])], scores[len(one[0]) :]
 
 
-def _pseudo_values(times: Floats, seen: "np.ndarray", until: float) -> list[float]:  # type: ignore[type-arg]
+def _pseudo_values(times: Floats, seen: npt.NDArray[np.bool_], until: float) -> list[float]:
     """Return n θ - (n - 1) θ₋ᵢ: what each run says of a restricted mean (Andersen 2003)."""
     n = len(times)
     whole = float(restricted_mean(times, seen, until=until))

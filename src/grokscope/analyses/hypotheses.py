@@ -1,9 +1,9 @@
 """Hypotheses as they are written: `median(grokked_at | weight_decay=2) < 3000`, and what they name.
 
-    hypothesis = side sign side [sign side]...        sign = < > <= >=
-    side       = number | statistic "(" [quantity "|"] conditions ")"
-    conditions = "all" | path "=" value ["," path "=" value]...
-    statistic  = median | mean | rmst | success | last
+hypothesis = side sign side [sign side]...        sign = < > <= >=
+side       = number | statistic "(" [quantity "|"] conditions ")"
+conditions = "all" | path "=" value ["," path "=" value]...
+statistic  = median | mean | rmst | success | last
 """
 
 import itertools
@@ -108,7 +108,9 @@ def _side(text: str, piece: str, place: int) -> Term | float:
         close = nearest(statistic, list(STATISTICS))
         raise _wrong(text, place, f"unknown statistic {statistic!r}{close} (known: {known})")
     if not bracket or not inner.endswith(")"):
-        raise _wrong(text, place + len(piece), f"expected {statistic}(...), the bracket is not shut")
+        raise _wrong(
+            text, place + len(piece), f"expected {statistic}(...), the bracket is not shut"
+        )
     place += len(name) + 1
     inner = inner[:-1]
     quantity, bar, conditions = inner.partition("|")
@@ -121,9 +123,13 @@ def _side(text: str, piece: str, place: int) -> Term | float:
         raise _wrong(text, place, told)
     if statistic in ("success", "rmst") and not is_time(asked):
         times = ", ".join((*MILESTONES, *(f"{kind}_0.95" for kind in CROSSINGS)))
-        raise _wrong(text, place, f"{statistic} needs the time of an event ({times}), got {asked!r}")
+        raise _wrong(
+            text, place, f"{statistic} needs the time of an event ({times}), got {asked!r}"
+        )
     if statistic == "last" and is_time(asked):
-        raise _wrong(text, place, f"last needs a measured quantity, {asked!r} is the time of an event")
+        raise _wrong(
+            text, place, f"last needs a measured quantity, {asked!r} is the time of an event"
+        )
     place += len(inner) - len(conditions)
     return Term(piece, statistic, asked, _conditions(text, conditions, place))
 

@@ -45,10 +45,8 @@ class Member:
         `sustained_0.95` (also `first`, `strict`). Runs that diverged, or still train, are censored
         at their last step.
         """
-        if quantity in MILESTONES:
-            at = self.status.get(quantity)
-        else:
-            at = self._crossed(quantity)
+        stored = quantity in MILESTONES
+        at = self.status.get(quantity) if stored else self._crossed(quantity)
         return (float(self.step), False) if at is None else (float(at), True)
 
     def number(self, quantity: str) -> float | None:
@@ -74,7 +72,9 @@ class Member:
         history = self.run.history
         if "test_acc" not in history.columns:
             return None
-        return CROSSINGS[kind](history["step"].to_list(), history["test_acc"].to_list(), float(level))
+        return CROSSINGS[kind](
+            history["step"].to_list(), history["test_acc"].to_list(), float(level)
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ class Group:
     @property
     def label(self) -> str:
         """The values in words: `weight_decay=2, p=17`."""
-        return ", ".join(f"{short(path, self.values)}={shown(v)}" for path, v in self.values.items())
+        return ", ".join(
+            f"{short(path, self.values)}={shown(v)}" for path, v in self.values.items()
+        )
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,10 @@ def _group(group: Group, found: Sample, until: float) -> dict[str, Any]:
         "values": dict(group.values),
         "runs": len(times),
         "grokked": int(seen.sum()),
-        **{kind: outcomes.count(kind) for kind in ("memorized", "unfinished", "diverged", "running")},
+        **{
+            kind: outcomes.count(kind)
+            for kind in ("memorized", "unfinished", "diverged", "running")
+        },
         "success": success.value,
         "success_low": success.low,
         "success_high": success.high,
@@ -121,7 +124,7 @@ def _group(group: Group, found: Sample, until: float) -> dict[str, Any]:
 
 def _tests(groups: Sequence[Group], samples: Sequence[Sample]) -> dict[str, Any]:
     """Return the log-rank test over all groups, and between any two where they are few."""
-    from scipy import stats
+    from scipy import stats  # noqa: PLC0415 - takes a second to load
 
     statistic, p = logrank(samples)
     found: dict[str, Any] = {"chi2": statistic, "degrees": len(groups) - 1, "p": p, "pairs": []}
@@ -146,7 +149,7 @@ def _rows(outcomes: Outcomes) -> list[dict[str, Any]]:
     for member in outcomes.members:
         status = member.status
         last = status.get("last") or {}
-        row = {"run": member.run.name}
+        row: dict[str, Any] = {"run": member.run.name}
         row |= {path: member.fields.get(path) for path in outcomes.varying}
         row |= {"outcome": member.outcome, "state": status.get("state"), "step": member.step}
         row |= {key: status.get(key) for key in ("memorized_at", "grokked_at", "seconds")}

@@ -94,9 +94,8 @@ def selected(term: Term, outcomes: Outcomes) -> tuple[Member, ...]:
 
 
 def _equal(given: Any, asked: Any) -> bool:
-    return type(given) is type(asked) is bool and given is asked or (
-        not isinstance(given, bool) and not isinstance(asked, bool) and given == asked
-    )
+    """Return whether two values are one; 1 is 1.0, but true is not 1."""
+    return given == asked and isinstance(given, bool) == isinstance(asked, bool)
 
 
 def _compare(left: Term | float, sign: str, right: Term | float, outcomes: Outcomes) -> Compared:
@@ -196,7 +195,9 @@ def _words(sides: list[Side], gap: Interval, p: float | None, why: str) -> str:
         if not side.runs:
             told.append(side.text if math.isfinite(side.value) else f"{side.text}: no run")
             continue
-        of = f"{side.runs} runs" if side.seen is None else f"seen in {side.seen} of {side.runs} runs"
+        of = (
+            f"{side.runs} runs" if side.seen is None else f"seen in {side.seen} of {side.runs} runs"
+        )
         told.append(f"{amount(side.value)} ({of})")
     parts = [" against ".join(told)]
     if not math.isnan(gap.value):

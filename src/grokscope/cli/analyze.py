@@ -18,6 +18,8 @@ def command(
 ) -> None:
     """Analyze runs; a result made before is read back.
 
+    The analysis `sweep` takes folders of runs, and `hypothesis=...` as often as wanted.
+
     Example: [bold]grokscope analyze grokking_time runs/quick k=5[/bold]
     """
     import json as json_
@@ -27,6 +29,9 @@ def command(
     from grokscope.store import open_run
 
     paths = [text for text in runs if "=" not in text or Path(text).exists()]
+    if name == "sweep":
+        _sweep(paths, [text for text in runs if text not in paths], json)
+        return
     options = dict(parse_override(text) for text in runs if text not in paths)
     if not paths:
         raise ConfigError("analyze: name at least one run directory")
@@ -41,6 +46,18 @@ def command(
         width = max(map(len, scalars))
         for key, value in scalars.items():
             answer(f"  {key:<{width}}  {'–' if value is None else _shown(value)}")
+
+
+def _sweep(paths: list[str], options: list[str], json: bool) -> None:
+    from grokscope.cli.findings import analyze_folders
+    from grokscope.errors import ConfigError
+
+    other = [text for text in options if text.partition("=")[0] != "hypothesis"]
+    if other:
+        raise ConfigError(f"sweep: unknown option {other[0]!r} (known: hypothesis=...)")
+    if not paths:
+        raise ConfigError("analyze: name at least one folder of runs")
+    analyze_folders(paths, [text.partition("=")[2] for text in options], json=json)
 
 
 def _shown(value: Any) -> str:

@@ -42,7 +42,7 @@ def success_interval(successes: int, n: int, level: float = 0.95) -> tuple[float
     >>> [round(x, 3) for x in success_interval(3, 3)]
     [0.438, 1.0]
     """
-    from scipy import stats
+    from scipy import stats  # noqa: PLC0415 - takes a second to load
 
     if not n:
         return 0.0, 1.0

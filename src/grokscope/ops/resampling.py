@@ -1,4 +1,4 @@
-"""What chance alone does: bootstrap samples, their quantiles, permutation tests. Seeds are fixed."""
+"""What chance alone does: bootstrap samples and permutation tests, with fixed seeds."""
 
 import math
 
@@ -37,7 +37,7 @@ def permutation_p(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) 
 
     All arrangements where there are at most 9,999, else as many at random.
     """
-    from scipy import stats
+    from scipy import stats  # noqa: PLC0415 - takes a second to load
 
     found = stats.permutation_test(
         (one, other),

@@ -35,7 +35,7 @@ def kaplan_meier(
 
     d_i events among n_i still at risk. The ends are NaN where S is 0 or 1: no interval is defined.
     """
-    from scipy import stats
+    from scipy import stats  # noqa: PLC0415 - takes a second to load
 
     sample = stats.CensoredData.right_censored(times, ~seen)
     found = stats.ecdf(sample).sf
@@ -111,7 +111,7 @@ def logrank(samples: Sequence[Sample]) -> tuple[float, float]:
     χ² has k - 1 degrees of freedom; p is asymptotic and too small for a handful of members. NaN
     where there are fewer than two samples or no event was seen.
     """
-    from scipy import stats
+    from scipy import stats  # noqa: PLC0415 - takes a second to load
 
     times = np.concatenate([t for t, _ in samples])
     seen = np.concatenate([s for _, s in samples])

@@ -41,7 +41,7 @@ def add_boxes(figure: go.Figure, found: Findings, **place: int) -> None:
     figure.update_xaxes({**ticks, "range": [-0.6, len(groups) - 0.4], "showgrid": False}, **place)
     figure.update_yaxes(
         level_axis("Grokking time (steps)", log=False)
-        | {"rangemode": "tozero", "separatethousands": True},
+        | {"rangemode": "tozero", "tickformat": ",d"},
         **place,
     )
 
@@ -81,7 +81,9 @@ def _dots(
     shown = []
     for member in group.members:
         at, seen = member.time("grokked_at")
-        if kind == ("grokked" if seen else "diverged" if member.outcome == "diverged" else "censored"):
+        if kind == (
+            "grokked" if seen else "diverged" if member.outcome == "diverged" else "censored"
+        ):
             shown.append((at, member))
     if not shown:
         return

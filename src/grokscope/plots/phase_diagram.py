@@ -23,11 +23,13 @@ def _weights(found: Findings) -> list[str]:
 @sweep_plot(
     label="Accuracy against depth",
     order=60,
-    caption="Left: one ring a run; the dotted line joins the Pareto front, the runs than which none "
+    caption="Left: one ring a run; the dotted line joins the Pareto front, runs than which none "
     "is better in one of accuracy and depth and as good in the other. Right: means with Student "
     "intervals at 95 % over the weight of the penalty.",
-    applies=lambda found: bool(_weights(found))
-    and all(member.number("effective_depth") is not None for member in found.outcomes.members),
+    applies=lambda found: (
+        bool(_weights(found))
+        and all(member.number("effective_depth") is not None for member in found.outcomes.members)
+    ),
 )
 def accuracy_against_depth(found: Findings) -> go.Figure:
     """Draw the phase diagram over the first weight of a penalty that varies."""

@@ -25,7 +25,7 @@ def survival_curves(found: Findings) -> go.Figure:
     return figure.update_yaxes(level_axis("Not grokked yet", log=False) | {"range": [-0.03, 1.06]})
 
 
-THOUSANDS = {"separatethousands": True, "exponentformat": "none"}
+THOUSANDS = {"tickformat": ",d"}
 
 
 def add_curves(figure: go.Figure, found: Findings, *, legend: bool = True, **place: int) -> None:

@@ -65,9 +65,7 @@ def sweep_heat_map(found: Findings) -> go.Figure:
     )
 
 
-def _panel(
-    groups: list[Group], x_path: str, y_path: str, medians: dict[int, float]
-) -> go.Heatmap:
+def _panel(groups: list[Group], x_path: str, y_path: str, medians: dict[int, float]) -> go.Heatmap:
     xs = list(dict.fromkeys(g.values[x_path] for g in sorted(groups, key=_by(x_path))))
     ys = list(dict.fromkeys(g.values[y_path] for g in sorted(groups, key=_by(y_path))))
     z: list[list[float | None]] = [[None] * len(xs) for _ in ys]

@@ -5,7 +5,7 @@ import math
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokscope.analyses.outcomes import Group, sample, short, shown
+from grokscope.analyses.outcomes import Group, short, shown
 from grokscope.analyses.slopes import lines, numeric
 from grokscope.analyses.sweep import Findings
 from grokscope.plots.accuracy_overlay import color

@@ -19,12 +19,16 @@ def page(name: str, **content: Any) -> str:
     """Return the HTML of a template with its content, in light and dark; all text is escaped."""
     themes = {"light": LIGHT, "dark": DARK}
     templates = {name: template(theme).to_plotly_json() for name, theme in themes.items()}
-    text: str = _environment().get_template(name).render(
-        themes=themes,
-        templates=_script(templates),
-        font=Markup(FONT),  # noqa: S704 - a constant of ours
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself
-        **content,
+    text: str = (
+        _environment()
+        .get_template(name)
+        .render(
+            themes=themes,
+            templates=_script(templates),
+            font=Markup(FONT),  # noqa: S704 - a constant of ours
+            plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself
+            **content,
+        )
     )
     return text
 
@@ -52,7 +56,6 @@ def number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "–"
 
 
-
 def _script(value: Any) -> Markup:
     """Return JSON that may stand inside a script element: no `<` survives."""
     text = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
@@ -67,7 +70,6 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     return "–" if value is None else str(value)
-
 
 
 @functools.cache
