@@ -26,16 +26,16 @@ from grokscope.ops.survival import (
 METHODS = {
     "median": "Kaplan-Meier medians; log-rank permutation test; percentile bootstrap",
     "rmst": "Kaplan-Meier restricted means; log-rank permutation test; percentile bootstrap",
-    "success": "rates; permutation test of the rates; Newcombe interval",
-    "mean": "means; permutation test of the means; percentile bootstrap",
-    "numbers": "medians; permutation test of the means; percentile bootstrap",
+    "success": "Rates; permutation test of the rates; Newcombe interval",
+    "mean": "Means; permutation test of the means; percentile bootstrap",
+    "numbers": "Medians; permutation test of the means; percentile bootstrap",
 }
 ALONE = {
     "median": "Kaplan-Meier median; interval by order statistics",
     "rmst": "Kaplan-Meier restricted mean; Student interval of jackknife pseudo-values",
-    "success": "rate; Wilson interval",
-    "mean": "mean; Student interval",
-    "numbers": "median; interval by order statistics",
+    "success": "Rate; Wilson interval",
+    "mean": "Mean; Student interval",
+    "numbers": "Median; interval by order statistics",
 }
 
 

@@ -177,7 +177,7 @@ def _reason(verdict: str, sides: list[Side], gap: Interval, p: float | None) -> 
     if p is not None and (least := least_p(sides[0].runs, sides[1].runs)) > LEVEL:
         return (
             f"{sides[0].runs} against {sides[1].runs} runs cannot decide: their p is at least "
-            f"{least:.2g}"
+            f"{least:.2g}, and 4 a side are the fewest that can"
         )
     if math.isnan(gap.value):
         return "neither median was reached"

@@ -3,10 +3,10 @@
 import plotly.graph_objects as go
 import polars as pl
 
-from grokscope.analyses.outcomes import Group
 from grokscope.analyses.sweep import Findings
 from grokscope.plots.base import sweep_plot
-from grokscope.plots.style import LIGHT, SERIES, decades, level_axis, template
+from grokscope.plots.groups import color, label
+from grokscope.plots.style import LIGHT, decades, level_axis, template
 
 MOST = 120
 """Runs drawn at most; more are drawn as every second, third … of each group."""
@@ -48,13 +48,3 @@ def add_overlay(figure: go.Figure, found: Findings, **place: int) -> None:
                 hovertemplate=f"{member.run.name}<br>step %{{x:,}}<br>%{{y:.4f}}<extra></extra>",
                 **place,
             )
-
-
-def color(number: int) -> str:
-    """Return the color of a group by its number."""
-    return SERIES[number % len(SERIES)]
-
-
-def label(group: Group) -> str:
-    """Return the words of a group in a legend."""
-    return group.label or "all runs"

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from grokscope.analyses.outcomes import Group, sample
 from grokscope.analyses.sweep import Findings
 from grokscope.ops.survival import quantile
-from grokscope.plots.accuracy_overlay import color, label
 from grokscope.plots.base import sweep_plot
+from grokscope.plots.groups import color, group_axis, label
 from grokscope.plots.style import LIGHT, UNSEEN, level_axis, template
 
 
@@ -36,9 +36,7 @@ def add_boxes(figure: go.Figure, found: Findings, **place: int) -> None:
         _box(figure, number, group, place)
         for kind, symbol in {"grokked": "circle", **UNSEEN}.items():
             _dots(figure, number, group, kind, symbol, place)
-    words = [label(group).replace(", ", "<br>") for group in groups]
-    ticks = {"tickvals": list(range(len(groups))), "ticktext": words}
-    figure.update_xaxes({**ticks, "range": [-0.6, len(groups) - 0.4], "showgrid": False}, **place)
+    figure.update_xaxes(group_axis(found), **place)
     figure.update_yaxes(
         level_axis("Grokking time (steps)", log=False)
         | {"rangemode": "tozero", "tickformat": ",d"},

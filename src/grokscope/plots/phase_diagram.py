@@ -8,6 +8,7 @@ from grokscope.analyses.phase_diagram import by_weight
 from grokscope.analyses.phase_diagram import phase_diagram as diagram_of
 from grokscope.analyses.sweep import Findings
 from grokscope.plots.base import sweep_plot
+from grokscope.plots.groups import WIDE
 from grokscope.plots.style import LIGHT, SERIES, level_axis, template
 from grokscope.store import Runs
 
@@ -35,7 +36,7 @@ def accuracy_against_depth(found: Findings) -> go.Figure:
     """Draw the phase diagram over the first weight of a penalty that varies."""
     runs = Runs(tuple(member.run for member in found.outcomes.members))
     diagram = diagram_of(runs, weight=_weights(found)[0])
-    return phase_diagram(diagram, by_weight(diagram))
+    return phase_diagram(diagram, by_weight(diagram)).update_layout(meta=WIDE)
 
 
 def phase_diagram(runs: pl.DataFrame, weights: pl.DataFrame) -> go.Figure:

@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 from grokscope.analyses.outcomes import sample
 from grokscope.analyses.sweep import Findings
 from grokscope.ops.survival import kaplan_meier
-from grokscope.plots.accuracy_overlay import color, label
 from grokscope.plots.base import sweep_plot
+from grokscope.plots.groups import color, label
 from grokscope.plots.style import LIGHT, level_axis, template
 
 

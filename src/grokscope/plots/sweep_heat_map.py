@@ -10,6 +10,7 @@ from grokscope.analyses.outcomes import Group, sample, short, shown
 from grokscope.analyses.sweep import Findings
 from grokscope.ops.survival import quantile
 from grokscope.plots.base import sweep_plot
+from grokscope.plots.groups import WIDE
 from grokscope.plots.heat import SHARES
 from grokscope.plots.style import FONT, LIGHT, template
 
@@ -58,6 +59,7 @@ def sweep_heat_map(found: Findings) -> go.Figure:
     sides = len({repr(g.values[y_path]) for g in found.outcomes.groups})
     return figure.update_layout(
         template=template(LIGHT),
+        meta=WIDE if columns > 1 else {},
         height=110 + rows * (70 + 52 * sides),
         margin_t=44 if titles else 24,
         hovermode="closest",

@@ -4,9 +4,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokscope.analyses.sweep import Findings
-from grokscope.plots.accuracy_overlay import add_overlay, color
+from grokscope.plots.accuracy_overlay import add_overlay
 from grokscope.plots.base import sweep_plot
 from grokscope.plots.grokking_times import add_boxes
+from grokscope.plots.groups import WIDE, color, group_axis
 from grokscope.plots.style import LIGHT, decades, level_axis, template
 from grokscope.plots.survival import THOUSANDS, add_curves
 
@@ -38,6 +39,7 @@ def sweep_panel(found: Findings) -> go.Figure:
         figure.update_yaxes(share, row=row, col=col)
     figure.update_yaxes({"title": {"text": "Steps"}}, row=1, col=2)
     figure.update_annotations(yshift=6)
+    figure.update_layout(meta=WIDE)
     return figure.update_layout(
         template=template(LIGHT), height=720, margin_t=90, legend_y=1.09, hovermode="closest"
     )
@@ -63,8 +65,4 @@ def _rates(figure: go.Figure, found: Findings) -> None:
             row=2,
             col=2,
         )
-    words = [row["label"].replace(", ", "<br>") for row in rows]
-    ticks = {"tickvals": list(range(len(rows))), "ticktext": words}
-    figure.update_xaxes(
-        {**ticks, "range": [-0.6, len(rows) - 0.4], "showgrid": False}, row=2, col=2
-    )
+    figure.update_xaxes(group_axis(found), row=2, col=2)

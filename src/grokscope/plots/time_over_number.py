@@ -8,8 +8,8 @@ from plotly.subplots import make_subplots
 from grokscope.analyses.outcomes import Group, short, shown
 from grokscope.analyses.slopes import lines, numeric
 from grokscope.analyses.sweep import Findings
-from grokscope.plots.accuracy_overlay import color
 from grokscope.plots.base import sweep_plot
+from grokscope.plots.groups import WIDE, color
 from grokscope.plots.style import LIGHT, UNSEEN, template
 
 MOST = 3
@@ -42,6 +42,7 @@ def time_over_number(found: Findings) -> go.Figure:
         figure.update_xaxes(log | ticks | title, row=1, col=col)
         figure.update_yaxes(log | _ticks(found), row=1, col=col)
     figure.update_yaxes({"title": {"text": "Grokking time (steps)"}}, row=1, col=1)
+    figure.update_layout(meta=WIDE if len(paths) > 1 else {})
     return figure.update_layout(template=template(LIGHT), height=440, hovermode="closest")
 
 

@@ -42,6 +42,7 @@ def drawn(part: Plot[T], subject: T) -> dict[str, Any]:
         "label": part.label,
         "caption": part.caption,
         "height": figure.layout.height,
+        "min_width": (figure.layout.meta or {}).get("min_width", 0),
         "json": _script(json.loads(figure.to_json())),
     }
 

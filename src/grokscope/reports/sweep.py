@@ -105,7 +105,7 @@ def _logrank(tests: dict[str, Any]) -> str:
 def _slope(row: dict[str, Any]) -> list[str]:
     at = ", ".join(f"{short(path, row['at'])}={shown(v)}" for path, v in row["at"].items())
     known = math.isfinite(row["slope"])
-    told = f"{row['slope']:.2f} [{_end(row['low'])}, {_end(row['high'])}]"
+    told = " ".join((_end(row["slope"]), f"[{_end(row['low'])}, {_end(row['high'])}]"))
     left = "; ".join(row["left_out"])
     return [row["path"], at or "–", told if known else "–", count(row["groups"]), left or "–"]
 
