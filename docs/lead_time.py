@@ -18,7 +18,7 @@ from grokscope.store import Runs
 
 RUNS = ROOT / "runs" / "lead-time"
 RECIPE = "transformer-17"
-STEPS = 3000
+STEPS = 4000
 NULLS = {"no-decay": ("optimizer.weight_decay=0", 3), "random": ("data.random_labels=true", 2)}
 TABLE = ROOT / "docs" / "generated" / "lead-time.md"
 

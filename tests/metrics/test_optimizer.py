@@ -147,10 +147,12 @@ def test_the_two_parts_make_the_update_of_other_optimizers(rule):
     if isinstance(rule, Muon):
         rate = torch.cat(
             [
-                torch.full((e.size,), rule.lr if e.name == "unembed.weight" else rule.adamw_lr)
+                snapshot.params.new_full(
+                    (e.size,), rule.lr if e.name == "unembed.weight" else rule.adamw_lr
+                )
                 for e in snapshot.problem.layout.entries
             ]
-        ).double()
+        )
     decay = -rate * 0.2 * snapshot.params
     assert found == pytest.approx(float((change - decay).norm() / decay.norm()), rel=1e-9)
 

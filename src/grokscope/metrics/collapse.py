@@ -16,9 +16,10 @@ SOURCE = "Prieto et al. 2025, arXiv:2501.04697"
 def softmax_collapse(snapshot: Snapshot) -> Tensor:
     """Share of training examples whose Σ exp(z - max z) rounds to 1 in the dtype of the loss.
 
-    There -ln softmax is 0 and so is the gradient of a right answer. In float32 it begins at leads
-    of 16.6 (one other class) to 20.7 (112), in float64 at 36.7 to 40.8. This is the plain formula;
-    the float64 loss of float32 logits sums the other classes apart and loses nothing here.
+    There -ln softmax is 0 and so is the gradient of a right answer. In float32 it begins at a lead
+    of 16.6 over one other class and of 19 to 21 over 112, by the order of the sum; in float64 at
+    36.7 and at 40 to 41. This is the plain formula: the float64 loss of float32 logits sums the
+    other classes apart and loses nothing here.
     """
     logits = snapshot.train_logits.to(snapshot.problem.objective.dtype)
     scaled = torch.exp(logits - logits.max(-1, keepdim=True).values)

@@ -12,12 +12,10 @@ def first_embedding(snapshot: Snapshot) -> Float[Tensor, "p d"]:
 
     Raises ScienceError for a network with neither `embed.weight` nor `first.weight`.
     """
-    factor = snapshot.problem.dataset.signature.factors[0]
+    factor = next(iter(snapshot.problem.dataset.signature.factors), None)
     tensors = snapshot.tensors
-    if "embed.weight" in tensors:
+    if factor is not None and "embed.weight" in tensors:
         return tensors["embed.weight"][factor.start : factor.start + factor.size].detach()
-    if "first.weight" in tensors:
+    if factor is not None and "first.weight" in tensors:
         return tensors["first.weight"].t()[: factor.size].detach()
-    raise ScienceError(
-        "this network has neither embed.weight nor first.weight: no table of symbols to read"
-    )
+    raise ScienceError("this network has neither embed.weight nor first.weight of symbols to read")
