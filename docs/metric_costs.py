@@ -1,8 +1,8 @@
 """What every metric costs on the classic network: `docs/generated/metric-costs.md`.
 
-Run as `python docs/metric_costs.py [STEPS]` on an idle machine; a minute or two. Each metric is asked
-alone of a new snapshot that knows what training knows (the logits, penalty and gradient of the step),
-so what several metrics share is counted in each.
+Run as `python docs/metric_costs.py [STEPS]` on an idle machine; a minute or two. Each metric is
+asked alone of a new snapshot that knows what training knows (the logits, penalty and gradient of
+the step), so what several metrics share is counted in each.
 """
 
 import os
@@ -43,9 +43,9 @@ def main() -> None:
     every = config.measure.every
     words = (
         f"`{RECIPE}` after {steps} steps, one step of which takes {1000 * step:.1f} ms; medians of "
-        f"{REPEATS}, {torch.get_num_threads()} threads, {os.cpu_count()} cores. Every metric is asked "
-        f"alone. Measured every {every} steps, a metric that costs {every / 100:g} steps adds 1 % to "
-        "a run."
+        f"{REPEATS}, {torch.get_num_threads()} threads, {os.cpu_count()} cores. Every metric is "
+        f"asked alone. Measured every {every} steps, a metric that costs {every / 100:g} steps "
+        "adds 1 % to a run."
     )
     lines = [*head, *(text for _, text in rows), "", words, ""]
     TARGET.write_text("\n".join(lines), encoding="utf-8")

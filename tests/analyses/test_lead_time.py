@@ -1,10 +1,12 @@
 """Runs whose alarms are known: written by hand, one curve a column."""
 
+import json
 import math
 
 import pytest
 
 from grokscope.analyses.lead_time import lead_time
+from grokscope.cli.analyze import compare
 from grokscope.config import load
 from grokscope.errors import ScienceError
 from grokscope.plots.lead_time import lead_time as draw
@@ -113,3 +115,12 @@ def test_runs_without_a_control_are_refused(runs):
     some = [run for run in runs if not run.name.startswith("null")]
     with pytest.raises(ScienceError, match=r"has 3 and 0 \(null: weight decay 0"):
         lead_time(type(runs)(tuple(some)))
+
+
+def test_the_command_compares_the_runs_below_a_folder(runs, capsys):
+    folder = str(runs[0].path.parent)
+    compare("lead_time", [folder], {"k": 2}, json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said["rows"] == lead_time(runs, k=2).to_dicts()
+    compare("lead_time", [folder], {}, json=False)
+    assert "early" in capsys.readouterr().out

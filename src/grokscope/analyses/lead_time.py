@@ -1,7 +1,7 @@
 """Which measure tells of grokking beforehand, and how often it cries wolf (A11)."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,8 @@ import polars as pl
 
 from grokscope.errors import ScienceError
 from grokscope.ops import crossings
-from grokscope.store import Runs
+from grokscope.store import Runs, comparison
+from grokscope.typing import Ge
 
 Curve = npt.NDArray[np.float64]
 
@@ -17,7 +18,8 @@ BASELINE = 5
 """Measurements after memorization whose median is where a curve starts from."""
 
 
-def lead_time(runs: Runs, *, k: int = 3) -> pl.DataFrame:
+@comparison
+def lead_time(runs: Runs, *, k: Annotated[int, Ge(1)] = 3) -> pl.DataFrame:
     """Return one row a measured column: threshold, leads of the grokking runs, false alarms.
 
     A run counts as grokking where `test_acc` reached .99 in k evaluations in a row, as null where

@@ -44,9 +44,8 @@ def gradient_symmetricity(snapshot: Snapshot) -> Tensor:
         logits = problem.network(problem.network.prepare(inputs, share=False))
     chosen = logits.gather(-1, classes.to(logits.device).unsqueeze(-1)).sum()
     gradient = torch.autograd.grad(chosen, seen[-1])[0].double()
-    pair = (gradient[:, factor.position] for factor in factors[:2])
-    cosines: Tensor = F.cosine_similarity(*pair, dim=-1, eps=1e-300)
-    return cosines.mean()
+    first, second = (gradient[:, factor.position] for factor in factors[:2])
+    return F.cosine_similarity(first, second, dim=-1, eps=1e-300).mean()
 
 
 @metric(label="Distance irrelevance", group=GROUP, cost="forward", source=SOURCE)

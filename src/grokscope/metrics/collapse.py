@@ -35,7 +35,8 @@ def gradient_alignment(snapshot: Snapshot) -> Tensor:
     """
     gradient, params = task_gradient(snapshot).double(), snapshot.params.double()
     sizes = torch.linalg.vector_norm(gradient) * torch.linalg.vector_norm(params)
-    return -(gradient @ params) / sizes
+    cosine: Tensor = -(gradient @ params) / sizes
+    return cosine
 
 
 def task_gradient(snapshot: Snapshot) -> Tensor:

@@ -51,7 +51,8 @@ def defect(snapshot: Snapshot, first: Examples, second: Examples) -> Float[Tenso
     # θ_BA - θ_AB, without the parameters, which both have in common.
     moved = rates[1].double() * (then_second.double() - at_second.double())
     moved -= rates[0].double() * (then_first.double() - at_first.double())
-    return torch.linalg.vector_norm(moved) / length.double() ** 2
+    found: Tensor = torch.linalg.vector_norm(moved) / length.double() ** 2
+    return found
 
 
 def _gradient(problem: Problem, examples: Examples, params: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ def _components(task: Group) -> Components:
 def _cosets(task: Group) -> list[Int[Tensor, "2 order"]]:
     if task.order > MOST_ELEMENTS:
         raise ScienceError(
-            f"this task has {task.order} elements, coset_concentration takes {MOST_ELEMENTS} at most"
+            f"this task has {task.order} elements; coset_concentration takes {MOST_ELEMENTS}"
         )
     table = _table(task)
     return [cosets(table, group) for group in subgroups(table)]

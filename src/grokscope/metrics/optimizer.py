@@ -104,4 +104,5 @@ def update_to_decay(snapshot: Snapshot) -> Tensor:
         decayed = decayed | (state["decayed_gates"] > 0)
     parts = (bare.double()[decayed], (whole.double() - bare.double())[decayed])
     update, decay = (torch.linalg.vector_norm(part) for part in parts)
-    return update / decay
+    ratio: Tensor = update / decay
+    return ratio

@@ -35,7 +35,8 @@ def representation_quality(snapshot: Snapshot) -> dict[str, Tensor]:
     centered = table - table.mean(0)
     scaled = centered / centered.square().sum(1).mean().sqrt()
     corners = _permissible(len(table)).to(table.device)
-    length = torch.cat([gaps(scaled, part) for part in corners.split(PART)])
+    parts = torch.split(corners, PART)
+    length = torch.cat([gaps(scaled, part) for part in parts])
     closed = (length <= TOLERANCE).double().mean()
     return {"representation_quality": closed, "parallelogram_gap": length.mean()}
 
