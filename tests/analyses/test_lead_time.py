@@ -16,13 +16,13 @@ CROSSED = 16
 BUMP = 0.3
 
 
-def write(folder, name, columns, *, groks, steps=20):
+def write(folder, name, columns, *, groks, steps=20, best=1.0):
     """Write a run measured every 10 steps that memorizes at step 20."""
     with create(folder / name, load("quick", environment={}), {}) as writer:
         for i in range(steps):
             row = {
                 "train_acc": 1.0 if i >= 2 else 0.5,
-                "test_acc": 1.0 if groks and i >= CROSSED else 0.1,
+                "test_acc": best if groks and i >= CROSSED else 0.1,
                 "lookup_baseline": 0.1,
             }
             writer.measured(10 * i, row | {key: f(i) for key, f in columns.items()}, float(i))
@@ -64,6 +64,8 @@ def runs(tmp_path_factory):
         }
         columns |= {"some": bump} if number == 0 else {}
         write(tmp_path, f"null-{number}", columns, groks=False, steps=40)
+    # Above (1 + .1)/2 but below .99: neither grokked nor null, whatever its curves do.
+    write(tmp_path, "half-way", dict.fromkeys(columns, steps_up(3, 9.0)), groks=True, best=0.7)
     write(tmp_path, "never-memorized", {}, groks=False, steps=1)
     return open_all(tmp_path)
 

@@ -22,10 +22,11 @@ BASELINE = 5
 def lead_time(runs: Runs, *, k: Annotated[int, Ge(1)] = 3) -> pl.DataFrame:
     """Return one row a measured column: threshold, leads of the grokking runs, false alarms.
 
-    A run counts as grokking where `test_acc` reached .99 in k evaluations in a row, as null where
-    it never did; one that did not memorize (train accuracy .99) is left out. Of each curve the
-    deviation |x - x₀| is followed from memorization on, x₀ the median of the first 5 measurements
-    there, on a logarithmic axis where the values are positive and span two decades over all runs.
+    A run counts as grokking where `test_acc` reached .99 in k evaluations in a row, and as null
+    where it never came half the way from the lookup baseline to 1; what is neither, or did not
+    memorize (train accuracy .99), is left out. Of each curve the deviation |x - x₀| is followed
+    from memorization on, x₀ the median of the first 5 measurements there, on a logarithmic axis
+    where the values are positive and span two decades over all runs.
     The threshold of a column is the largest deviation in any null run: an alarm is the first of k
     measurements in a row that exceed it. So no null run gives an alarm at its own threshold, and
     `false_alarms` is counted leaving one out: null runs that alarm at the threshold of the others.
@@ -47,7 +48,8 @@ def lead_time(runs: Runs, *, k: Annotated[int, Ge(1)] = 3) -> pl.DataFrame:
         crossed = crossings.sustained(steps, test, 0.99, k=k)
         after = history.filter(pl.col("step") >= memorized)
         if crossed is None:
-            null.append(after)
+            if max(test) <= (1 + history["lookup_baseline"][0]) / 2:
+                null.append(after)
         else:
             grokking.append(after.filter(pl.col("step") <= crossed))
             marks.append((memorized, crossed))
