@@ -89,7 +89,10 @@ def test_a_null_run_that_strays_sets_the_threshold_and_is_a_false_alarm(runs):
     deaf = next(row for row in lead_time(runs).to_dicts() if row["column"] == "deaf")
     assert deaf["false_alarms"] == 1
     assert deaf["detected"] == 0
-    assert deaf["threshold"] == 1
+    assert deaf["threshold"] == pytest.approx(2 * BUMP)
+    wide = next(r for r in lead_time(runs, factor=4.0).to_dicts() if r["column"] == "deaf")
+    assert wide["threshold"] == pytest.approx(4 * BUMP)
+    assert wide["false_alarms"] == 0  # four bumps are more than the step of one
 
 
 def test_columns_that_few_null_runs_measured_are_left_out(runs):

@@ -19,7 +19,9 @@ BASELINE = 5
 
 
 @comparison
-def lead_time(runs: Runs, *, k: Annotated[int, Ge(1)] = 3) -> pl.DataFrame:
+def lead_time(
+    runs: Runs, *, k: Annotated[int, Ge(1)] = 3, factor: Annotated[float, Ge(1)] = 2.0
+) -> pl.DataFrame:
     """Return one row a measured column: threshold, leads of the grokking runs, false alarms.
 
     A run counts as grokking where `test_acc` reached .99 in k evaluations in a row, and as null
@@ -27,16 +29,18 @@ def lead_time(runs: Runs, *, k: Annotated[int, Ge(1)] = 3) -> pl.DataFrame:
     memorize (train accuracy .99), is left out. Of each curve the deviation |x - x₀| is followed
     from memorization on, x₀ the median of the first 5 measurements there, on a logarithmic axis
     where the values are positive and span two decades over all runs.
-    The threshold of a column is the largest deviation in any null run: an alarm is the first of k
-    measurements in a row that exceed it. So no null run gives an alarm at its own threshold, and
-    `false_alarms` is counted leaving one out: null runs that alarm at the threshold of the others.
-    A null run that was stopped early had less time to stray: give it more steps than the others.
-    A column that fewer than two null runs or not all grokking runs measured is left out.
+    How far a run strays is the largest deviation that k measurements in a row reach, and the
+    threshold of a column is `factor` times the median of that over the null runs; an alarm is the
+    first of k measurements in a row that exceed it. `false_alarms` leaves one out: the null runs
+    that alarm at the threshold of the others. The largest null run as the threshold would allow for
+    one false alarm at most. A null run that was stopped early had less time to stray: give it more
+    steps than the others. A column that fewer than two null runs or not all grokking runs measured
+    is left out.
 
     `detected`: grokking runs that alarm before the crossing; `lead`: the median over all of them of
     crossing - alarm in steps, 0 where there was none before; `shortest`: the least; `share`: the
-    median lead over the delay from memorization to the crossing. Sorted by detected, then lead.
-    Raises ScienceError without a grokking run or with fewer than two null runs.
+    median lead over the delay from memorization to the crossing. Sorted by detected, false alarms
+    and lead. Raises ScienceError without a grokking run or with fewer than two null runs.
     """
     grokking, null, marks = [], [], []
     for run in runs:
@@ -64,9 +68,11 @@ def lead_time(runs: Runs, *, k: Annotated[int, Ge(1)] = 3) -> pl.DataFrame:
         if name in ("step", "seconds") or len(able) < 2:
             continue
         if all(_known(name, frame) for frame in grokking):
-            rows.append(_row(name, grokking, able, marks, k))
+            rows.append(_row(name, grokking, able, marks, k=k, factor=factor))
     table = pl.DataFrame(rows, infer_schema_length=None)
-    return table.sort(["detected", "lead", "column"], descending=[True, True, False])
+    return table.sort(
+        ["detected", "false_alarms", "lead", "column"], descending=[True, False, True, False]
+    )
 
 
 def _known(name: str, frame: pl.DataFrame) -> bool:
@@ -83,16 +89,17 @@ def _row(
     grokking: list[pl.DataFrame],
     null: list[pl.DataFrame],
     marks: list[tuple[int, int]],
+    *,
     k: int,
+    factor: float,
 ) -> dict[str, Any]:
     every = np.concatenate([_values(frame, name) for frame in (*grokking, *null)])
     log = bool(every.min() > 0 and every.max() > 100 * every.min())
     strays = [_deviation(_values(frame, name), log=log) for frame in null]
-    threshold = max(_reach(stray, k) for stray in strays)
-    false_alarms = 0
-    for number, stray in enumerate(strays):
-        others = [_reach(other, k) for at, other in enumerate(strays) if at != number]
-        false_alarms += _alarm(stray, max(others), k) is not None
+    reaches = np.array([_reach(stray, k) for stray in strays])
+    threshold = factor * float(np.median(reaches))
+    others = [factor * float(np.median(np.delete(reaches, i))) for i in range(len(reaches))]
+    false_alarms = int((reaches > np.array(others)).sum())
     leads, shares = [], []
     for frame, (memorized, crossed) in zip(grokking, marks, strict=True):
         at = _alarm(_deviation(_values(frame, name), log=log), threshold, k)
