@@ -23,8 +23,8 @@ def local_learning_coefficient(
     chains: Annotated[int, Gt(0)] = 4,
     draws: Annotated[int, Gt(0)] = 400,
     burn_in: Annotated[int, Ge(0)] = 200,
-    step_size: Annotated[float, Gt(0)] = 1e-5,
-    localizer: Annotated[float, Ge(0)] = 1000.0,
+    step_size: Annotated[float, Gt(0)] = 1e-4,
+    localizer: Annotated[float, Ge(0)] = 100.0,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return λ̂ = nβ(E[L_n(w)] - L_n(w*)) with β = 1/ln n, w* a saved step, the last by default.
 
