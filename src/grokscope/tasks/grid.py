@@ -1,5 +1,7 @@
 """Tasks on residues, and on all ordered pairs of them: where Fourier analysis has a meaning."""
 
+import functools
+
 import torch
 
 from grokscope.errors import ScienceError
@@ -21,6 +23,7 @@ def modulus(task: Task, asked_by: str) -> int:
     return sizes[0]
 
 
+@functools.cache
 def grid_size(task: Task, asked_by: str) -> int:
     """Return p where the examples of a task are all p² ordered pairs of residues, in order.
 
