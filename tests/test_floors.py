@@ -11,13 +11,13 @@ ROOT = Path(grokscope.__file__).parent
 
 FLOORS = [
     ["errors"],
-    ["typing", "_registry"],
+    ["typing", "_registry", "_progress"],
     ["ops"],
     ["tasks", "optim"],
     ["models"],
     ["objectives"],
     ["problem"],
-    ["snapshot"],
+    ["snapshot", "landscape"],
     ["metrics"],
     ["config"],
     ["engine", "store"],

@@ -22,6 +22,7 @@ def command(
     """
     import json as json_
 
+    from grokscope.cli.console import computing
     from grokscope.config.decode import parse_override
     from grokscope.errors import ConfigError
     from grokscope.store import open_run
@@ -32,7 +33,8 @@ def command(
         raise ConfigError("analyze: name at least one run directory")
     results: dict[str, dict[str, Any]] = {}
     for run in [open_run(path) for path in paths]:
-        results[str(run.path)] = run.analyze(name, **options).scalars
+        with computing(f"{run.name} {name}"):
+            results[str(run.path)] = run.analyze(name, **options).scalars
     if json:
         answer(json_.dumps({"analysis": name, "results": results}))
         return
