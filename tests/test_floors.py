@@ -25,7 +25,7 @@ FLOORS = [
     ["plots"],
     ["reports", "sweeps"],
     ["launch"],
-    ["workers"],
+    ["workers", "pipelines"],
     ["dashboard"],
     ["cli"],
     ["__init__", "__main__"],

@@ -1,9 +1,10 @@
-"""The Hessian of the loss at one checkpoint: its spectrum, whole or by ends and density (A3, A4)."""
+"""The Hessian of the loss at one checkpoint: its whole spectrum, or ends and density (A3, A4)."""
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from grokscope._progress import tell, within
 from grokscope.errors import ScienceError
@@ -129,9 +130,7 @@ def _ends(apply: Any, snapshot: Snapshot, *, ends: int, tolerance: float) -> Arr
     return arrays
 
 
-def _names(snapshot: Snapshot) -> Any:
-    import numpy as np
-
+def _names(snapshot: Snapshot) -> npt.NDArray[np.str_]:
     return np.array([entry.name for entry in snapshot.problem.layout.entries])
 
 

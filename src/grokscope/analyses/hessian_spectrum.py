@@ -71,7 +71,9 @@ def hessian_spectrum(
     found = []
     for number, step in enumerate(chosen):
         with within(f"step {step:,}", number / len(chosen), (number + 1) / len(chosen)):
-            found.append(run.analyze("hessian_checkpoint", step=step, **changed(hessian_checkpoint, options)))
+            found.append(
+                run.analyze("hessian_checkpoint", step=step, **changed(hessian_checkpoint, options))
+            )
             tell("", 1.0)
     return _scalars(found, cost), _together(found, chosen)
 

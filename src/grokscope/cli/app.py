@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from grokscope import __version__
-from grokscope.cli import analyze, export, report, resume, show, train, verify
+from grokscope.cli import analyze, export, pipeline, report, resume, show, train, verify
 
 
 def _version(wanted: bool) -> None:
@@ -36,5 +36,5 @@ def grokscope(
     """
 
 
-for verb in (train, resume, show, analyze, report, export, verify):
+for verb in (train, resume, show, analyze, pipeline, report, export, verify):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)

@@ -18,10 +18,10 @@ ASYMMETRY = 1e-6
 """Largest |H - Hᵀ| over the largest |H| that rounding may leave."""
 
 
-def hessian_product(function: Scalar, at: Float[Tensor, " size"]) -> Apply:
-    """Return v ↦ Hv for the Hessian H of a scalar function, forward over reverse (Pearlmutter 1994).
+def hessian_product(function: Scalar, at: Float[Tensor, "*shape"]) -> Apply:
+    """Return v ↦ Hv for the Hessian H of a scalar function, forward over reverse.
 
-    It may be mapped with `torch.vmap` over rows of several v.
+    Pearlmutter 1994. It may be mapped with `torch.vmap` over rows of several v.
 
     >>> square = lambda x: (x[0] * x[1]) ** 2 / 2
     >>> at = torch.tensor([1.0, 2.0], dtype=torch.float64)
@@ -82,7 +82,7 @@ def assemble(
 
 
 def symmetric(matrix: Float[Tensor, "size size"]) -> Float[Tensor, "size size"]:
-    """Return (A + Aᵀ)/2 in the place of A. Raises ScienceError where they differ beyond rounding."""
+    """Return (A + Aᵀ)/2 in the place of A. Raises ScienceError where they differ too much."""
     size, block = len(matrix), 1024
     scale = float(torch.linalg.vector_norm(matrix, ord=torch.inf))
     worst = 0.0
@@ -114,9 +114,7 @@ def signs(size: int, probes: int, name: str) -> Float[Tensor, "probes size"]:
     return draws.sub_(0.5).sign_().view(probes, size)
 
 
-def hutchinson(
-    apply: Apply, probes: Float[Tensor, "probes size"]
-) -> Float[Tensor, " probes"]:
+def hutchinson(apply: Apply, probes: Float[Tensor, "probes size"]) -> Float[Tensor, " probes"]:
     """Return vᵀHv for each probe; their mean estimates the trace of H (Hutchinson 1990).
 
     With signs as probes the variance is 2 Σ_{i≠j} H_ij²: none at all where H is diagonal.

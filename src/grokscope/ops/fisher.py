@@ -1,10 +1,10 @@
 """The Gauss-Newton matrix and the two Fisher matrices, by derivatives along a direction.
 
 With the Jacobian J_i of the logits of example i, the Hessian Λ_i of its loss in the logits and the
-gradient g_i of its loss in the parameters, all three are means over examples: the Gauss-Newton matrix of
-J_iᵀ Λ_i J_i; the true Fisher matrix of E[g gᵀ] over labels drawn from the network's own softmax,
-which under cross-entropy is the same matrix; the empirical Fisher matrix of g_i g_iᵀ with the labels
-of the data, which is another one (Kunstner et al. 2019).
+gradient g_i of its loss in the parameters, all three are means over examples: the Gauss-Newton
+matrix of J_iᵀ Λ_i J_i; the true Fisher matrix of E[g gᵀ] over labels drawn from the network's own
+softmax, which under cross-entropy is the same matrix; the empirical Fisher matrix of g_i g_iᵀ with
+the labels of the data, which is another one (Kunstner et al. 2019).
 """
 
 from collections.abc import Callable
@@ -23,9 +23,12 @@ def gauss_newton_product(
 ) -> Callable[[Tensor], Tensor]:
     """Return v ↦ Gv for the Gauss-Newton matrix of the mean of `losses(logits(θ))`."""
 
+    def mean_loss(z: Tensor) -> Tensor:
+        return losses(z).mean()
+
     def product(v: Tensor) -> Tensor:
-        z, along = jvp(logits, (at,), (v,))
-        bent = jvp(grad(lambda y: losses(y).mean()), (z,), (along,))[1]
+        z, along = jvp(logits, (at,), (v,))[:2]
+        bent = jvp(grad(mean_loss), (z,), (along,))[1]
         pulled: Tensor = vjp(logits, at)[1](bent)[0]
         return pulled
 
@@ -39,12 +42,13 @@ def fisher_quadratics(
 
     One forward derivative of the logits gives both: the mean of (J v)ᵀ Λ (J v), and of (gᵀ v)².
     """
-    z, along = jvp(logits, (at,), (v,))
+    z, along = jvp(logits, (at,), (v,))[:2]
 
     def slopes(y: Tensor) -> Tensor:
-        return jvp(losses, (y,), (along,))[1]
+        slope: Tensor = jvp(losses, (y,), (along,))[1]
+        return slope
 
-    first, second = jvp(slopes, (z,), (along,))
+    first, second = jvp(slopes, (z,), (along,))[:2]
     return second.mean(), first.square().mean()
 
 

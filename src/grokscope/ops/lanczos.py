@@ -67,7 +67,7 @@ class Krylov:
 
     def solve(self) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
         """Return eigenvalues, ascending, and eigenvectors of the tridiagonal matrix, in columns."""
-        from scipy.linalg import eigh_tridiagonal
+        from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415 - loaded where needed
 
         values, vectors = eigh_tridiagonal(self.diagonal, self.beside[:-1])
         return torch.from_numpy(values), torch.from_numpy(vectors)
@@ -92,8 +92,9 @@ def extreme(
     """Return the `top` largest and `bottom` smallest eigenpairs of a symmetric operator.
 
     Grown until ‖Hv - λv‖ of each, as Lanczos tells it, is at most `tolerance` times |λ| or the
-    rounding of the largest |λ|, or after `most` products. What is returned was multiplied once more:
-    residuals are those of the vectors themselves. watch: told how many pairs of how many are there.
+    rounding of the largest |λ|, or after `most` products. What is returned was multiplied once
+    more: residuals are those of the vectors themselves. watch: told how many pairs of how many are
+    there.
     A Krylov space holds one vector of each eigenspace, so a multiple eigenvalue counts once unless
     rounding or a closed space brings in the others.
     """
@@ -129,8 +130,8 @@ def quadrature(
     """Return nodes λ and weights τ of stochastic Lanczos quadrature, one row a probe.
 
     tr f(H) / size ≈ mean over probes of Σ_j τ_j f(λ_j) (Golub and Meurant 2010; Ghorbani et al.
-    2019), where τ_j is the squared first component of the j-th eigenvector of the tridiagonal matrix
-    and the weights of a probe sum to 1.
+    2019), where τ_j is the squared first component of the j-th eigenvector of the tridiagonal
+    matrix and the weights of a probe sum to 1.
     """
     steps = min(steps, probes.shape[1])
     nodes = probes.new_empty(len(probes), steps)

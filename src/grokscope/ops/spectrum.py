@@ -23,7 +23,7 @@ def eigenvalues(matrix: Float[Tensor, "size size"]) -> Float[Tensor, " size"]:
 
     LAPACK's divide and conquer without vectors, in the place of the matrix.
     """
-    from scipy.linalg import eigh
+    from scipy.linalg import eigh  # noqa: PLC0415 - loaded where needed
 
     found = eigh(
         matrix.numpy().T, eigvals_only=True, overwrite_a=True, check_finite=False, driver="evd"
@@ -37,9 +37,7 @@ def summarize(values: Float[Tensor, " size"]) -> Summary:
     Negative is what is below -size · ε · max|λ|: rounding leaves a null space on both sides of 0.
     """
     edge = len(values) * torch.finfo(values.dtype).eps * values.abs().max()
-    return Summary(
-        float(values.sum()), int((values < -edge).sum()), float(entropy(values, None))
-    )
+    return Summary(float(values.sum()), int((values < -edge).sum()), float(entropy(values, None)))
 
 
 def summarize_quadrature(
@@ -59,7 +57,9 @@ def summarize_quadrature(
 def entropy(
     values: Float[Tensor, " size"], counts: Float[Tensor, " size"] | None
 ) -> Float[Tensor, ""]:
-    """Return -Σ q ln q in nats for q = |λ|/Σ|λ|; counts: how often each value occurs, once by default.
+    """Return -Σ q ln q in nats for q = |λ|/Σ|λ|.
+
+    counts: how often each value occurs, once by default. Raises ScienceError where all are 0.
 
     >>> float(entropy(torch.tensor([1.0, -1.0, 0.0]), None))  # ln 2
     0.6931471824645996
@@ -69,13 +69,11 @@ def entropy(
     total = (counts * sizes).sum()
     if not total > 0:
         raise ScienceError("spectral entropy: every eigenvalue is 0, so no share is defined")
-    return (counts * torch.special.entr(sizes / total)).sum()
+    found: Tensor = (counts * torch.special.entr(sizes / total)).sum()
+    return found
 
 
-def shares(
-    vectors: Float[Tensor, "k size"], sizes: list[int]
-) -> Float[Tensor, "k parts"]:
+def shares(vectors: Float[Tensor, "k size"], sizes: list[int]) -> Float[Tensor, "k parts"]:
     """Return the share of each vector's squared norm in consecutive parts of these sizes."""
     parts = vectors.square().split(sizes, dim=1)  # type: ignore[no-untyped-call]
     return torch.stack([part.sum(1) for part in parts], dim=1) / vectors.square().sum(1, True)
-

@@ -117,7 +117,7 @@ class Run:
         part = ANALYSES[name]
         function = part.function
         options = decode_options(name, function, options)
-        provenance = {"options": options}
+        provenance: dict[str, Any] = {"options": options}
         if not part.lasting:
             provenance["step"] = self.status.get("step")
         return results.cached(self.path, name, provenance, lambda: function(self, **options))
