@@ -130,7 +130,7 @@ def test_a_landscape_is_the_loss_and_the_objective_of_its_problem():
     landscape = Landscape.of(found.problem)
     torch.testing.assert_close(landscape.task_loss(found.params), terms.task)
     torch.testing.assert_close(landscape.total(found.params), terms.total)
-    assert float(terms.penalty) > 0.01
+    assert float(terms.penalty.detach()) > 0.01
     torch.testing.assert_close(landscape.per_example(found.params).mean(), terms.task)
     v = torch.ones_like(found.params)
     whole = hessian_product(landscape.total, found.params)(v)

@@ -23,15 +23,15 @@ FULL = {
     "measure.every": 100,
 }
 QUICK = {
-    "task.p": 7,
-    "model.d_model": 8,
+    "task.p": 5,
+    "model.d_model": 4,
     "model.num_heads": 2,
-    "steps": 80,
+    "steps": 40,
     "stop": "never",
     "checkpoint.every": 20,
     "checkpoint.early": [0, 10],
 }
-"""Seconds from end to end: 280 parameters."""
+"""Seconds from end to end: 120 parameters."""
 SPECTRUM = {"samples": 200, "ends": 25}
 """Training pairs, and eigenpairs kept at each end: 50 vectors."""
 
@@ -40,7 +40,7 @@ def configuration(overrides: Sequence[str] = (), *, quick: bool = False) -> RunC
     """Return the configuration that the pipeline trains; overrides are `path=value`.
 
     >>> configuration(quick=True).steps
-    80
+    40
     """
     changes: dict[str, Any] = QUICK if quick else FULL | {"checkpoint.early": [*STEPS, *LATER]}
     given = [f"{path}={value}" for path, value in changes.items()]
