@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from grokscope.models import Network
+from grokscope.models.one_layer import Sequences
 from grokscope.objectives import Objective, View
 from grokscope.ops.params import Layout
 from grokscope.ops.streams import distinct, stream
@@ -43,10 +44,10 @@ class Landscape:
         train = problem.train
         rows = sample(len(train), samples).to(train.targets.device)
         network = copy.deepcopy(problem.network).to(torch.float64)
-        prepared = network.prepare(_doubled(train.inputs[rows]))
+        prepared = _plain(network.prepare(_doubled(train.inputs[rows])))
         objective = dataclasses.replace(problem.objective, dtype=torch.float64)
         if objective.view is not None:
-            every = network.prepare(_doubled(problem.dataset.inputs.to(rows.device)))
+            every = _plain(network.prepare(_doubled(problem.dataset.inputs.to(rows.device))))
             view = View(network, prepared, every, objective.view.operands)
             objective = dataclasses.replace(objective, view=view)
         targets = _doubled(train.targets[rows])
@@ -95,6 +96,16 @@ def sample(n: int, samples: int | None) -> Shaped[Tensor, " n"]:
     if samples is None or samples >= n:
         return torch.arange(n)
     return torch.from_numpy(distinct(stream(0, "landscape"), samples, n)).sort().values
+
+
+def _plain(prepared: Any) -> Any:
+    """Return prepared inputs without the mixture of one layer.
+
+    Mixing rows of tables is the faster way once, but its second derivatives gather every row.
+    """
+    if isinstance(prepared, Sequences):
+        return dataclasses.replace(prepared, mixture=None)
+    return prepared
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -55,6 +55,9 @@ class Krylov:
         w = self._apply(self._basis[j])
         self.diagonal.append(float(w @ self._basis[j]))
         known = self._basis[: j + 1]
+        w = w - self.diagonal[j] * known[j]
+        if j:
+            w = w - self.beside[-1] * known[j - 1]
         w = self._cleared(w, known)
         norm = float(torch.linalg.vector_norm(w))
         scale = max(map(abs, [*self.diagonal, *self.beside]))
@@ -74,7 +77,13 @@ class Krylov:
 
     @staticmethod
     def _cleared(w: Tensor, known: Tensor) -> Tensor:
-        for _ in range(2):  # twice is enough (Giraud et al. 2005)
+        """Return w without its part in the rows of known; a second time where much was lost.
+
+        Twice is enough (Giraud et al. 2005), and once where the norm stays (Parlett 1998).
+        """
+        before = torch.linalg.vector_norm(w)
+        w = w - known.t() @ (known @ w)
+        if torch.linalg.vector_norm(w) < 0.7 * before:
             w = w - known.t() @ (known @ w)
         return w
 
