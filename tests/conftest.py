@@ -82,6 +82,9 @@ def runs(tmp_path_factory):
     heads = ["model.kind=routed", "model.d_head=4", "model.init.scale=0.5"]
     found["routed"] = train("routed", *heads, f"measure.metrics=[{metrics}]")
     found["routed"].analyze("routing_map")
+    found["spectra"] = train("spectra", "steps=60", "checkpoint.every=20", "model.width=4")
+    found["spectra"].analyze("hessian_spectrum")
+    found["spectra"].analyze("spectral_dendrogram")
     with pytest.raises(DivergedError, match="the objective is"):
         train("diverged", "optimizer.lr=1e30")
     found["diverged"] = grokscope.open(out / "diverged")

@@ -19,7 +19,7 @@ from grokscope.plots import PLOTS
 from grokscope.store.results import ANALYSES
 from grokscope.tasks import TASKS
 
-VERBS = ["train", "resume", "sweep", "show", "analyze", "report", "export", "verify"]
+VERBS = ["train", "resume", "sweep", "show", "analyze", "pipeline", "report", "export", "verify"]
 FACTS = {
     "run",
     "outcome",

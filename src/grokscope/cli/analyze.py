@@ -24,6 +24,7 @@ def command(
     """
     import json as json_
 
+    from grokscope.cli.console import computing
     from grokscope.config.decode import parse_override
     from grokscope.errors import ConfigError
     from grokscope.store import COMPARISONS, open_run
@@ -37,7 +38,8 @@ def command(
         return
     results: dict[str, dict[str, Any]] = {}
     for run in [open_run(path) for path in paths]:
-        results[str(run.path)] = run.analyze(name, **options).scalars
+        with computing(f"{run.name} {name}"):
+            results[str(run.path)] = run.analyze(name, **options).scalars
     if json:
         answer(json_.dumps({"analysis": name, "results": results}))
         return

@@ -23,7 +23,7 @@ def command(
     import json as json_
 
     from grokscope.plots import check_ending
-    from grokscope.reports import write_report
+    from grokscope.reports import write_figures, write_report
     from grokscope.store import open_run
 
     if figures is not None:
@@ -32,21 +32,5 @@ def command(
     for run in [open_run(path) for path in runs]:
         written.append(str(write_report(run)))
         if figures is not None:
-            written += [str(path) for path in _figures(run.path, figures)]
+            written += [str(path) for path in write_figures(run, figures)]
     answer(json_.dumps({"written": written}) if json else "\n".join(written))
-
-
-def _figures(path: Path, ending: str) -> list[Path]:
-    from grokscope.plots import PLOTS, save
-    from grokscope.store import open_run
-
-    folder = path / "figures"
-    folder.mkdir(exist_ok=True)
-    run, targets = open_run(path), []
-    for part in PLOTS.values():
-        if not part.applies(run):
-            continue
-        target = folder / f"{part.name}.{ending.lstrip('.')}"
-        save(part.function(run), target)
-        targets.append(target)
-    return targets

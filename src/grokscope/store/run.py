@@ -121,9 +121,12 @@ class Run:
 
     def analyze(self, name: str, **options: Any) -> Result:
         """Return the result of an analysis, from the store where it was made before."""
-        function = ANALYSES[name].function
+        part = ANALYSES[name]
+        function = part.function
         options = decode_options(name, function, options)
-        provenance = {"options": options, "step": self.status.get("step")}
+        provenance: dict[str, Any] = {"options": options}
+        if not part.lasting:
+            provenance["step"] = self.status.get("step")
         return results.cached(self.path, name, provenance, lambda: function(self, **options))
 
     def results(self) -> dict[str, Result]:
