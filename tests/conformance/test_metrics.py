@@ -37,6 +37,7 @@ ONLY = {
     "utilization_gini": {"routed"},
     "dominant_head": {"routed"},
     "effective_subnetwork": {"mlp"},
+    "single_frequency_units": {"mlp", "transformer", "gated"},
 }
 STEPS = 3
 pytestmark = pytest.mark.filterwarnings(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from grokscope.errors import ScienceError
@@ -130,11 +131,10 @@ def _without_each(snapshot: Snapshot, here: Circuit, rows: Tensor) -> list[float
     targets, p = snapshot.problem.split.targets, len(here.sums)
     some, of_sums = here.logits.reshape(p * p, -1)[rows].double(), here.sums.flatten()[rows]
     means = circuit.along_sums(here.logits, here.sums)
-    everything = torch.arange(len(rows))
     losses = []
     for k in range(1, p // 2 + 1):
         left = some - (circuit.projector(p, [k]) @ means)[of_sums]
-        losses.append(circuit.loss_of(left.unsqueeze(1), targets[rows], everything))
+        losses.append(float(F.cross_entropy(left, targets[rows])))
     return losses
 
 

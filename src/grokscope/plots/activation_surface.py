@@ -63,13 +63,15 @@ def activation_waves(run: Run) -> go.Figure:
         figure.update_xaxes(title_text="Frequency k", row=2, col=col)
         figure.update_yaxes(title_text="Share", range=[0, 1.03], row=2, col=col)
     figure.update_xaxes(title_text="b", showgrid=False, constrain="domain", row=1, col=2)
-    figure.update_yaxes(title_text="a", showgrid=False, scaleanchor="x", row=1, col=2)
+    figure.update_yaxes(
+        title_text="a", showgrid=False, scaleanchor="x", constrain="domain", row=1, col=2
+    )
     axis = {"gridcolor": LIGHT.grid, "backgroundcolor": "rgba(0,0,0,0)", "color": LIGHT.muted}
     figure.update_scenes(
         xaxis={"title": {"text": "b"}, **axis},
         yaxis={"title": {"text": "a"}, **axis},
         zaxis={"title": {"text": ""}, **axis},
-        camera={"eye": {"x": 1.5, "y": -1.5, "z": 1.1}},
+        camera={"eye": {"x": 1.75, "y": -1.75, "z": 1.2}},
     )
     return figure
 

@@ -49,12 +49,14 @@ def circuit_losses(run: Run) -> go.Figure:
             line={"color": color, "width": 2, "dash": dash},
             hovertemplate="%{y:.3g}",
         )
-    figure.add_hline(
-        y=math.log(found.scalars["p"]),
-        line={"dash": "dot", "width": 1.2},
-        annotation={"text": "guess", "xanchor": "left", "yanchor": "bottom"},
-        annotation_position="top left",
-    )
+    guess = math.log(found.scalars["p"])
+    figure.add_hline(y=guess, line={"dash": "dot", "width": 1.2})
+    place = {"x": 0, "xref": "paper", "y": math.log10(guess), "xanchor": "left", "yanchor": "top"}
+    figure.add_annotation(text="guess", showarrow=False, **place)
+    steps = found.arrays["steps"][later]
+    if len(steps) > 1:
+        ends = [math.log10(steps[0]) - 0.1, math.log10(steps[-1]) + 0.05]
+        figure.update_xaxes(range=ends)
     figure.update_xaxes(decades())
     figure.update_yaxes(_loss_axis(found.arrays))
     return shade(figure, run, hidden=smallest * 1e-6)
@@ -78,7 +80,8 @@ def _loss_axis(arrays: dict[str, Any]) -> dict[str, Any]:
 )
 def frequency_ablation(run: Run) -> go.Figure:
     """Draw the factor by which each frequency's ablation raises the loss."""
-    figure = go.Figure().update_layout(template=template(LIGHT), height=380, hovermode="closest")
+    figure = go.Figure().update_layout(template=template(LIGHT), height=360, hovermode="closest")
+    figure.update_layout(margin_t=24)
     found = run.results().get("fourier_circuit")
     if found is None:
         return figure

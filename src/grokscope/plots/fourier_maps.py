@@ -38,7 +38,7 @@ def embedding_waves_map(run: Run) -> go.Figure:
             z=np.sqrt(norms).tolist(),
             colorscale=SHARES,
             zmin=0,
-            colorbar=_bar("norm", x=-0.19),
+            colorbar=_bar("norm"),
             hovertemplate="dimension %{x}<br>k %{y}<br>norm %{z:.3f}<extra></extra>",
         ),
         row=1,
@@ -63,9 +63,9 @@ def embedding_waves_map(run: Run) -> go.Figure:
     figure.update_xaxes(title_text="Dimension of the embedding", showgrid=False, row=1, col=1)
     figure.update_xaxes(title_text="Share of the energy", rangemode="tozero", row=1, col=2)
     ticks = _ticks(found.arrays["key_frequencies"].tolist(), k.tolist())
-    figure.update_yaxes(tickvals=ticks, showgrid=False)
+    figure.update_yaxes(tickvals=ticks, showgrid=False, range=[0.5, len(k) + 0.5])
     figure.update_yaxes(title_text="Frequency k", row=1, col=1)
-    return figure.update_layout(margin_l=120)
+    return figure
 
 
 @plot(
@@ -98,7 +98,7 @@ def logit_waves_map(run: Run) -> go.Figure:
     )
     ticks = _ticks(found.arrays["key_frequencies"].tolist(), k)
     axis = {"tickvals": ticks, "showgrid": False, "constrain": "domain"}
-    figure.update_xaxes(title_text="Frequency in b", **axis)
+    figure.update_xaxes(title_text="Frequency in b", tickangle=-90, **axis)
     return figure.update_yaxes(title_text="Frequency in a", scaleanchor="x", **axis)
 
 
@@ -142,6 +142,7 @@ def unit_frequencies(run: Run) -> go.Figure:
     figure.add_hline(y=share, line={"dash": "dot", "width": 1.2}, row=1, col=2)
     figure.update_xaxes(
         title_text="Frequency k",
+        tickangle=-90,
         tickvals=_ticks(arrays["key_frequencies"].tolist(), k.tolist()),
         row=1,
         col=1,
@@ -158,7 +159,7 @@ def _arrays(run: Run) -> dict[str, np.ndarray]:
 
 def _ticks(keys: list[int], all_of: list[int]) -> list[int]:
     """Return which frequencies are labeled: the key frequencies where that leaves room."""
-    room = max(len(all_of) // 18, 1)
+    room = max(len(all_of) // 28, 1)
     if not keys:
         return all_of[:: 5 * room]
     ticks: list[int] = []
@@ -168,5 +169,5 @@ def _ticks(keys: list[int], all_of: list[int]) -> list[int]:
     return ticks
 
 
-def _bar(title: str, **place: float) -> dict[str, object]:
-    return {"title": {"text": title, "font": {"family": FONT}}, "thickness": 12, **place}
+def _bar(title: str) -> dict[str, object]:
+    return {"title": {"text": title, "font": {"family": FONT}}, "thickness": 12}

@@ -78,4 +78,4 @@ def torus_energy(run: Run) -> go.Figure:
     figure.update_layout(legend={"y": -0.09, "yanchor": "top"}, margin_b=84, margin_t=40)
     for row, label in ((1, ""), (2, ""), (3, "Step")):
         figure.update_xaxes(decades(label) | {"showticklabels": row == 3}, row=row, col=1)
-    return figure.update_yaxes(range=[-0.03, 1.03], title_text="Of 1", row=3, col=1)
+    return figure.update_yaxes(range=[-0.03, 1.03], title_text="Share, entropy", row=3, col=1)
