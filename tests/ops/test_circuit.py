@@ -43,7 +43,7 @@ def test_ideal_logits_are_their_own_restriction_and_know_nothing_when_excluded(p
     assert (one - ideal(p, {3: 0.5}, sign)).abs().max() <= 1e-12
     shares = circuit.sum_shares(logits, of_sums).tolist()
     assert shares == pytest.approx(
-        [4 / 4.25 if k == 1 else 0.25 / 4.25 if k == 3 else 0.0 for k in range(1, p // 2 + 1)],  # noqa: PLR2004
+        [4 / 4.25 if k == 1 else 0.25 / 4.25 if k == 3 else 0.0 for k in range(1, p // 2 + 1)],
         abs=1e-12,
     )
 
@@ -58,7 +58,7 @@ def test_the_parts_are_inner_products_with_waves_of_the_sum(p, sign):
         for k in chosen:
             angle = 2 * math.pi * k * of_sums.double() / p
             for wave in (angle.cos(), angle.sin()):
-                if wave.norm() > 1e-9:  # noqa: PLR2004
+                if wave.norm() > 1e-9:
                     unit = wave / wave.norm()
                     kept += unit.unsqueeze(-1) * (unit.unsqueeze(-1) * logits).sum((0, 1))
         bias = (logits - kept).mean((0, 1))

@@ -106,7 +106,9 @@ def write_surface(result: Result, path: Path) -> None:
 
 
 def _plain(values: Any) -> Any:
-    return np.where(np.isfinite(values), values.astype(object), None).tolist()
+    if values.ndim:
+        return [_plain(part) for part in values]
+    return values.item() if np.isfinite(values) else None
 
 
 def _activations(snapshot: Snapshot, name: str) -> Tensor:

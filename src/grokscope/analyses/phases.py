@@ -110,6 +110,6 @@ def _formation(run: Run, *, rise: float) -> tuple[int | None, dict[str, Any], Ar
     excluded = found["excluded_train"]
     at = int(excluded.argmin())
     rose = excluded[at:].max() >= rise * excluded[at]
-    judged = {"judged_by": "accuracy, restricted and excluded loss", "because": None}
+    judged = {"judged_by": "accuracy, restricted and excluded loss", "because": ""}
     curves: Arrays = {"restricted": found["restricted_all"], "excluded": excluded}
     return (int(found["steps"][at]) if rose else None), judged, curves

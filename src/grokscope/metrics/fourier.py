@@ -88,14 +88,15 @@ def hidden_units(snapshot: Snapshot) -> Float[Tensor, "p p n"] | None:
 def first_embedding(snapshot: Snapshot) -> Float[Tensor, "p d"]:
     """Return one row for each value of the first operand: its embedding, or its first-layer column.
 
-    Raises ScienceError for a network with neither `embed.weight` nor `first.weight`.
+    Raises ScienceError for a network with neither an embedding nor a first layer.
     """
     factor = snapshot.problem.dataset.signature.factors[0]
     tensors = snapshot.tensors
     if "embed.weight" in tensors:
         return tensors["embed.weight"][factor.start : factor.start + factor.size].detach()
-    if "first.weight" in tensors:
-        return tensors["first.weight"].t()[: factor.size].detach()
+    for name in ("first.weight", "enter.weight"):
+        if name in tensors:
+            return tensors[name].t()[: factor.size].detach()
     raise ScienceError("this network has neither embed.weight nor first.weight to read")
 
 

@@ -51,8 +51,10 @@ def circuit_losses(run: Run) -> go.Figure:
         )
     guess = math.log(found.scalars["p"])
     figure.add_hline(y=guess, line={"dash": "dot", "width": 1.2})
-    place = {"x": 0, "xref": "paper", "y": math.log10(guess), "xanchor": "left", "yanchor": "top"}
-    figure.add_annotation(text="guess", showarrow=False, **place)
+    figure.add_annotation(
+        text="guess", x=1.005, xref="paper", xanchor="left", y=math.log10(guess), showarrow=False
+    )
+    figure.update_layout(margin_r=56)
     steps = found.arrays["steps"][later]
     if len(steps) > 1:
         ends = [math.log10(steps[0]) - 0.1, math.log10(steps[-1]) + 0.05]

@@ -1,5 +1,7 @@
 """The embedding, the hidden units and the logits of a run in the Fourier basis."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -63,7 +65,7 @@ def embedding_waves_map(run: Run) -> go.Figure:
     figure.update_xaxes(title_text="Dimension of the embedding", showgrid=False, row=1, col=1)
     figure.update_xaxes(title_text="Share of the energy", rangemode="tozero", row=1, col=2)
     ticks = _ticks(found.arrays["key_frequencies"].tolist(), k.tolist())
-    figure.update_yaxes(tickvals=ticks, showgrid=False, range=[0.5, len(k) + 0.5])
+    figure.update_yaxes(**ticks, showgrid=False, range=[0.5, len(k) + 0.5])
     figure.update_yaxes(title_text="Frequency k", row=1, col=1)
     return figure
 
@@ -97,7 +99,7 @@ def logit_waves_map(run: Run) -> go.Figure:
         )
     )
     ticks = _ticks(found.arrays["key_frequencies"].tolist(), k)
-    axis = {"tickvals": ticks, "showgrid": False, "constrain": "domain"}
+    axis = {**ticks, "showgrid": False, "constrain": "domain"}
     figure.update_xaxes(title_text="Frequency in b", tickangle=-90, **axis)
     return figure.update_yaxes(title_text="Frequency in a", scaleanchor="x", **axis)
 
@@ -143,7 +145,7 @@ def unit_frequencies(run: Run) -> go.Figure:
     figure.update_xaxes(
         title_text="Frequency k",
         tickangle=-90,
-        tickvals=_ticks(arrays["key_frequencies"].tolist(), k.tolist()),
+        **_ticks(arrays["key_frequencies"].tolist(), k.tolist()),
         row=1,
         col=1,
     )
@@ -157,16 +159,20 @@ def _arrays(run: Run) -> dict[str, np.ndarray]:
     return {} if found is None else found.arrays
 
 
-def _ticks(keys: list[int], all_of: list[int]) -> list[int]:
-    """Return which frequencies are labeled: the key frequencies where that leaves room."""
+def _ticks(keys: list[int], all_of: list[int]) -> dict[str, list[Any]]:
+    """Return which frequencies an axis labels: the key frequencies, near ones in one label."""
     room = max(len(all_of) // 28, 1)
     if not keys:
-        return all_of[:: 5 * room]
-    ticks: list[int] = []
+        values = all_of[:: 5 * room]
+        return {"tickvals": values, "ticktext": [str(k) for k in values]}
+    groups: list[list[int]] = []
     for k in keys:
-        if not ticks or k - ticks[-1] >= room:
-            ticks.append(k)
-    return ticks
+        if groups and k - groups[-1][-1] < room:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    texts = [", ".join(map(str, group)) for group in groups]
+    return {"tickvals": [sum(group) / len(group) for group in groups], "ticktext": texts}
 
 
 def _bar(title: str) -> dict[str, object]:
