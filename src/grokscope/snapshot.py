@@ -113,6 +113,15 @@ class Snapshot:
         """Return the activation at a probe for the training examples, shape [n, ...]."""
         return self.problem.activation(name, self.problem.train)
 
+    def everywhere(self, name: str) -> Tensor:
+        """Return the activation at a probe for every example, in the order of the dataset."""
+        problem = self.problem
+        train, test = (problem.activation(name, side) for side in (problem.train, problem.test))
+        found = train.new_empty(len(problem.dataset), *train.shape[1:])
+        found[problem.split.train.to(found.device)] = train
+        found[problem.split.test.to(found.device)] = test
+        return found
+
     def activation_gradient(self, name: str) -> Tensor:
         """Return the gradient of the task loss with respect to an activation, shape [n, ...].
 

@@ -41,6 +41,7 @@ ONLY = {
     "representation_quality": {"mlp", "transformer"},
     "irreducible_shares": set(),
     "coset_concentration": set(),
+    "single_frequency_units": {"mlp", "transformer", "gated"},
 }
 STEPS = 3
 RULE = AdamW(lr=1e-2, weight_decay=0.1)
