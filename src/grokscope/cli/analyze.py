@@ -18,7 +18,8 @@ def command(
 ) -> None:
     """Analyze runs; a result made before is read back.
 
-    `lead_time` compares many runs: give folders of them.
+    `lead_time` and `sweep` compare many runs: give folders of them. `sweep` takes `hypothesis=...`
+    as often as wanted.
 
     Example: [bold]grokscope analyze grokking_time runs/quick k=5[/bold]
     """
@@ -30,6 +31,9 @@ def command(
     from grokscope.store import COMPARISONS, open_run
 
     paths = [text for text in runs if "=" not in text or Path(text).exists()]
+    if name == "sweep":
+        _sweep(paths, [text for text in runs if text not in paths], json)
+        return
     options = dict(parse_override(text) for text in runs if text not in paths)
     if not paths:
         raise ConfigError("analyze: name at least one run directory")
@@ -69,6 +73,18 @@ def compare(name: str, folders: list[str], options: dict[str, Any], *, json: boo
     flat = table.select(pl.exclude(pl.List(pl.Int64)))
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_width_chars=200):
         answer(str(flat))
+
+
+def _sweep(paths: list[str], options: list[str], json: bool) -> None:
+    from grokscope.cli.findings import analyze_folders
+    from grokscope.errors import ConfigError
+
+    other = [text for text in options if text.partition("=")[0] != "hypothesis"]
+    if other:
+        raise ConfigError(f"sweep: unknown option {other[0]!r} (known: hypothesis=...)")
+    if not paths:
+        raise ConfigError("analyze: name at least one folder of runs")
+    analyze_folders(paths, [text.partition("=")[2] for text in options], json=json)
 
 
 def _shown(value: Any) -> str:

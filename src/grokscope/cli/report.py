@@ -1,4 +1,4 @@
-"""`grokscope report`: one self-contained page of a run."""
+"""`grokscope report`: one self-contained page of a run or of a folder of runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from grokscope.cli.console import answer
+from grokscope.cli.findings import findings, is_folder_of_runs
 from grokscope.cli.options import Json, Runs
 
 
@@ -16,7 +17,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write report.html into runs.
+    """Write report.html into runs, or into folders of runs: one page over all of a folder.
 
     Example: [bold]grokscope report runs/quick --figures png[/bold]
     """
@@ -28,9 +29,26 @@ def command(
 
     if figures is not None:
         check_ending(Path(f"figures.{figures.lstrip('.')}"))
-    written = []
-    for run in [open_run(path) for path in runs]:
-        written.append(str(write_report(run)))
+    written: list[Path] = []
+    for folder in [Path(path) for path in runs if is_folder_of_runs(Path(path))]:
+        written += _sweep(folder, figures)
+    for run in [open_run(path) for path in runs if not is_folder_of_runs(Path(path))]:
+        written.append(write_report(run))
         if figures is not None:
-            written += [str(path) for path in write_figures(run, figures)]
-    answer(json_.dumps({"written": written}) if json else "\n".join(written))
+            written += write_figures(run, figures)
+    names = [str(path) for path in written]
+    answer(json_.dumps({"written": names}) if json else "\n".join(names))
+
+
+def _sweep(folder: Path, figures: str | None) -> list[Path]:
+    from grokscope.analyses.sweep import write_summary
+    from grokscope.plots import SWEEP_PLOTS
+    from grokscope.reports import write_plots, write_sweep_report
+
+    found, notes = findings([folder], [])
+    title = folder.resolve().name
+    report = write_sweep_report(found, folder / "report.html", title=title, notes=notes)
+    written = [report, write_summary(folder, found.summary)]
+    if figures is not None:
+        written += write_plots(SWEEP_PLOTS, found, folder / "figures", figures)
+    return written
