@@ -80,7 +80,7 @@ def test_a_member_that_cannot_be_trained_gives_exit_code_1_and_its_reason(comman
     grokscope.train("quick", ["steps=10", "task.p=7"], out=out / "seeds", name="s1")
     ending = command("sweep", file, "--out", out, "--no-report")
     assert ending.code == 1
-    assert "failed        s1: " in ending.out
+    assert "failed   s1: " in ending.out
     assert "a run with" in ending.out
     assert {run.name for run in grokscope.open_all(out)} == {"s0", "s1", "s2"}
 

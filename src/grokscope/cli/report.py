@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grokscope.cli.console import answer
-from grokscope.cli.findings import findings, is_folder_of_runs
+from grokscope.cli.findings import is_folder_of_runs, report_folder
 from grokscope.cli.options import Json, Runs
 
 
@@ -31,24 +31,10 @@ def command(
         check_ending(Path(f"figures.{figures.lstrip('.')}"))
     written: list[Path] = []
     for folder in [Path(path) for path in runs if is_folder_of_runs(Path(path))]:
-        written += _sweep(folder, figures)
+        written += report_folder(folder, figures)[1]
     for run in [open_run(path) for path in runs if not is_folder_of_runs(Path(path))]:
         written.append(write_report(run))
         if figures is not None:
             written += write_figures(run, figures)
     names = [str(path) for path in written]
     answer(json_.dumps({"written": names}) if json else "\n".join(names))
-
-
-def _sweep(folder: Path, figures: str | None) -> list[Path]:
-    from grokscope.analyses.sweep import write_summary
-    from grokscope.plots import SWEEP_PLOTS
-    from grokscope.reports import write_plots, write_sweep_report
-
-    found, notes = findings([folder], [])
-    title = folder.resolve().name
-    report = write_sweep_report(found, folder / "report.html", title=title, notes=notes)
-    written = [report, write_summary(folder, found.summary)]
-    if figures is not None:
-        written += write_plots(SWEEP_PLOTS, found, folder / "figures", figures)
-    return written
