@@ -38,7 +38,7 @@ ONLY = {
     "dominant_head": {"routed"},
     "effective_subnetwork": {"mlp"},
     "gradient_symmetricity": {"transformer"},
-    "representation_quality": {"mlp", "transformer"},
+    "representation_quality": {"mlp", "transformer", "gated", "routed"},
     "irreducible_shares": set(),
     "coset_concentration": set(),
     "single_frequency_units": {"mlp", "transformer", "gated"},

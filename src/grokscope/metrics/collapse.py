@@ -5,6 +5,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from grokscope.errors import ScienceError
 from grokscope.metrics.base import metric
 from grokscope.objectives import Objective
 from grokscope.snapshot import Snapshot
@@ -40,8 +41,13 @@ def gradient_alignment(snapshot: Snapshot) -> Tensor:
 
 
 def task_gradient(snapshot: Snapshot) -> Tensor:
-    """Return the gradient of the task loss alone over all training examples, flat."""
+    """Return the gradient of the task loss alone over all training examples, flat.
+
+    Raises ScienceError where something else than that gradient moves the parameters.
+    """
     problem = snapshot.problem
+    if problem.kind != "training":
+        raise ScienceError(f"this network is not moved by the gradient of its loss: {problem.kind}")
     if not problem.objective.penalties:
         return snapshot.gradient
     objective = Objective(problem.objective.loss, dtype=problem.objective.dtype)

@@ -40,7 +40,7 @@ def success_interval(successes: int, n: int, level: float = 0.95) -> tuple[float
     """Return the ends of the interval of a rate of success (Wilson 1927); 0 and 1 without trials.
 
     >>> [round(x, 3) for x in success_interval(3, 3)]
-    [0.438, 1.0]
+    [0.439, 1.0]
     """
     from scipy import stats  # noqa: PLC0415 - takes a second to load
 
@@ -72,8 +72,8 @@ def median_interval(
     Each value lies between its `lower` and `upper`, which differ where it was censored. The ends
     are infinite for fewer than six values at 95 %: so few can all lie on one side by chance.
 
-    >>> median_interval([3, 1, 2, 6, 5, 4], [3, 1, 2, 6, 5, math.inf])
-    (1, inf)
+    >>> median_interval([3.0, 1.0, 2.0, 6.0, 5.0, 4.0], [3.0, 1.0, 2.0, 6.0, 5.0, math.inf])
+    (1.0, inf)
     """
     n = len(lower)
     tail, rank = 0.0, 0
