@@ -42,7 +42,9 @@ def lead_time(table: pl.DataFrame) -> go.Figure:
             hovertemplate="%{x:,} steps",
         )
     figure.update_xaxes(
-        title_text="Lead before the sustained crossing of .99 (steps)", tickformat=",", rangemode="tozero"
+        title_text="Lead before the sustained crossing of .99 (steps)",
+        tickformat=",",
+        rangemode="tozero",
     )
     figure.update_yaxes(
         categoryorder="array", categoryarray=names[::-1], tickfont={"size": 11}, automargin=True
