@@ -1,11 +1,11 @@
 """What every metric costs on the classic network: `docs/generated/metric-costs.md`.
 
-Run as `python docs/metric_costs.py [STEPS]` on an idle machine; a minute or two. Each metric is
-asked alone of a new snapshot that knows what training knows (the logits, penalty and gradient of
-the step), so what several metrics share is counted in each.
+Run as `python docs/metric_costs.py [STEPS]`; a minute or two. Each metric is asked alone of a new
+snapshot that knows what training knows (the logits, penalty and gradient of the step), so what
+several metrics share is counted in each. What counts is processor time on one thread, which other
+work on the machine changes little.
 """
 
-import os
 import statistics
 import sys
 import time
@@ -32,7 +32,8 @@ def main() -> None:
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     keep_freed_memory()
     config = load(RECIPE, environment={})
-    with lanes(torch.get_num_threads()):
+    torch.set_num_threads(1)
+    with lanes(1):
         member = Member(0, config)
         for _ in range(steps):
             advance(member)
@@ -42,10 +43,9 @@ def main() -> None:
     head = ["| metric | milliseconds | share of a step | said to cost |", "|---|---:|---:|---|"]
     every = config.measure.every
     words = (
-        f"`{RECIPE}` after {steps} steps, one step of which takes {1000 * step:.1f} ms; medians of "
-        f"{REPEATS}, {torch.get_num_threads()} threads, {os.cpu_count()} cores. Every metric is "
-        f"asked alone. Measured every {every} steps, a metric that costs {every / 100:g} steps "
-        "adds 1 % to a run."
+        f"`{RECIPE}` after {steps} steps, one step of which takes {1000 * step:.1f} ms; processor "
+        f"time on one thread, medians of {REPEATS}. Every metric is asked alone. Measured every "
+        f"{every} steps, a metric that costs {every / 100:g} steps adds 1 % to a run."
     )
     lines = [*head, *(text for _, text in rows), "", words, ""]
     TARGET.write_text("\n".join(lines), encoding="utf-8")
@@ -92,12 +92,12 @@ def row(part: Metric, member: Member, step: float) -> tuple[float, str]:
 
 
 def timed(function: Callable[[], None], *, repeats: int) -> float:
-    """Return the median seconds of several calls."""
+    """Return the median processor seconds of several calls."""
     found = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        begun = time.process_time()
         function()
-        found.append(time.perf_counter() - begun)
+        found.append(time.process_time() - begun)
     return statistics.median(found)
 
 
