@@ -84,7 +84,7 @@ def test_beyond_exact_reach_the_ends_are_the_same_and_the_density_has_the_trace(
 
 def test_a_spectrum_that_was_interrupted_goes_on_where_it_was(run, monkeypatch):
     module = "grokscope.analyses.hessian_checkpoint"
-    from grokscope.ops.spectrum import eigenvalues
+    from grokscope.ops.banded import eigenvalues
 
     calls = []
 
