@@ -14,9 +14,9 @@ import torch
 import grokscope
 from grokscope.analyses.hessian_checkpoint import chunk_of
 from grokscope.landscape import Landscape
+from grokscope.ops.banded import eigenvalues
 from grokscope.ops.curvature import assemble, hessian_product, retained_product, signs
 from grokscope.ops.lanczos import Ends, density, extreme, quadrature
-from grokscope.ops.spectrum import eigenvalues
 
 
 class Clock:

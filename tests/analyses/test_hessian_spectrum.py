@@ -84,7 +84,7 @@ def test_beyond_exact_reach_the_ends_are_the_same_and_the_density_has_the_trace(
 
 def test_a_spectrum_that_was_interrupted_goes_on_where_it_was(run, monkeypatch):
     module = "grokscope.analyses.hessian_checkpoint"
-    from grokscope.ops.spectrum import eigenvalues
+    from grokscope.ops.banded import eigenvalues
 
     calls = []
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_done_is_refused_in_words(run, monkeypatch, runs):
 def test_the_dendrogram_links_the_largest_eigenvalues_of_each_checkpoint(run):
     from scipy.cluster import hierarchy
 
-    values = run.analyze("hessian_spectrum").arrays["eigenvalues"]
+    values = run.analyze("hessian_spectrum", steps=run.steps, ends=2).arrays["eigenvalues"]
     arrays = run.analyze("spectral_dendrogram", leaves=12).arrays
     for row, own in enumerate(values):
         kept = np.sort(sorted(own, key=abs)[-12:])
@@ -152,5 +152,12 @@ def test_a_dendrogram_may_link_orders_of_magnitude_and_ends_alone(run):
     unit = np.median(np.abs(arrays["leaves"][-1]))
     expected = np.sort(np.diff(np.arcsinh(arrays["leaves"][0] / unit)))[::-1]
     np.testing.assert_allclose(arrays["gaps"][0], expected)
-    ends = run.analyze("spectral_dendrogram", method="lanczos", ends=3, steps=[20])
-    assert ends.scalars["leaves"] == 6
+
+
+def test_a_dendrogram_is_that_of_the_newest_spectrum_also_by_its_ends_alone(run):
+    before = run.analyze("spectral_dendrogram")
+    run.analyze("hessian_spectrum", method="lanczos", ends=3, steps=[20], probes=1, depth=5)
+    after = run.analyze("spectral_dendrogram")
+    assert after.scalars["leaves"] == 6
+    assert after.arrays["steps"].tolist() == [20]
+    assert before.arrays["steps"].tolist() != [20]

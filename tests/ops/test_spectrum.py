@@ -7,7 +7,6 @@ from grokscope.errors import ScienceError
 from grokscope.ops.curvature import signs
 from grokscope.ops.lanczos import quadrature
 from grokscope.ops.spectrum import (
-    eigenvalues,
     entropy,
     shares,
     summarize,
@@ -19,18 +18,6 @@ def symmetric(size):
     generator = torch.Generator().manual_seed(0)
     matrix = torch.randn(size, size, generator=generator, dtype=torch.float64)
     return (matrix + matrix.t()) / 2
-
-
-def test_all_eigenvalues_are_the_roots_of_the_characteristic_polynomial():
-    """Of the path graph: 2 - 2 cos(πk/(n + 1)), in closed form."""
-    n = 40
-    matrix = 2 * torch.eye(n, dtype=torch.float64)
-    matrix -= torch.diag(torch.ones(n - 1, dtype=torch.float64), 1)
-    matrix -= torch.diag(torch.ones(n - 1, dtype=torch.float64), -1)
-    expected = [2 - 2 * math.cos(math.pi * k / (n + 1)) for k in range(1, n + 1)]
-    torch.testing.assert_close(
-        eigenvalues(matrix), torch.tensor(expected, dtype=torch.float64), atol=1e-13, rtol=0
-    )
 
 
 def test_a_summary_counts_what_is_negative_beyond_rounding():

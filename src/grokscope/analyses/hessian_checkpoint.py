@@ -9,10 +9,11 @@ import torch
 from grokscope._progress import tell, within
 from grokscope.errors import ScienceError
 from grokscope.landscape import Landscape, Of
+from grokscope.ops.banded import eigenvalues
 from grokscope.ops.curvature import assemble, hessian_product, retained_product, signs
 from grokscope.ops.lanczos import extreme, quadrature
 from grokscope.ops.memory import check_memory
-from grokscope.ops.spectrum import eigenvalues, shares, summarize, summarize_quadrature
+from grokscope.ops.spectrum import shares, summarize, summarize_quadrature
 from grokscope.snapshot import Snapshot
 from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run

@@ -108,9 +108,9 @@ def said(cost: Cost) -> str:
 
 
 def densities(result: Result, points: int = GRID) -> tuple[np.ndarray, np.ndarray]:
-    """Return a grid [points] of eigenvalues and the density [steps, points] at each step.
+    """Return a grid [points] of λ/max|λ| and the density [steps, points] of that at each step.
 
-    Gaussians of a hundredth of the range over all steps, so that steps compare.
+    By Gaussians of standard deviation .01; each step has a largest |λ| of its own.
     """
     arrays = result.arrays
     if "nodes" in arrays:
@@ -118,10 +118,10 @@ def densities(result: Result, points: int = GRID) -> tuple[np.ndarray, np.ndarra
     else:
         nodes = torch.from_numpy(arrays["eigenvalues"]).unsqueeze(1)
         weights = torch.full_like(nodes, 1 / nodes.shape[-1])
-    low, high = float(nodes.min()), float(nodes.max())
-    width = max((high - low) / 100, 1e-300)
-    grid = torch.linspace(low - 8 * width, high + 8 * width, points, dtype=torch.float64)
-    rows = [density(n, w, grid, width=width) for n, w in zip(nodes, weights, strict=True)]
+    grid = torch.linspace(-1.1, 1.1, points, dtype=torch.float64)
+    sizes = nodes.abs().flatten(1).max(1).values.clamp_min(torch.finfo(nodes.dtype).tiny)
+    scaled = zip(nodes, weights, sizes, strict=True)
+    rows = [density(n / size, w, grid, width=0.01) for n, w, size in scaled]
     return grid.numpy(), torch.stack(rows).numpy()
 
 

@@ -5,43 +5,37 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from grokscope.analyses.hessian_spectrum import changed, hessian_spectrum
 from grokscope.errors import ScienceError
-from grokscope.landscape import Of
 from grokscope.ops.linkage import clusters, gaps, linkage
 from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run
-from grokscope.typing import Ge, Gt
+from grokscope.typing import Gt
 
 SCALES = 96
 """Values of ε at which clusters are counted."""
 
 
-@analysis(label="Spectral dendrogram", source="Sibson 1973, single linkage")
+@analysis(
+    label="Spectral dendrogram", source="Sibson 1973, single linkage", reads="hessian_spectrum"
+)
 def spectral_dendrogram(
     run: Run,
     *,
     leaves: Annotated[int, Gt(1)] = 40,
     scale: Literal["linear", "asinh"] = "linear",
-    steps: tuple[Annotated[int, Ge(0)], ...] | None = None,
-    method: Literal["auto", "exact", "lanczos"] = "auto",
-    samples: Annotated[int, Gt(0)] | None = 200,
-    of: Of = "task",
-    ends: Annotated[int, Gt(0)] = 10,
 ) -> tuple[dict[str, Any], Arrays]:
-    """Return how the eigenvalues of `hessian_spectrum` cluster at each of its steps.
+    """Return how the eigenvalues of the newest `hessian_spectrum` cluster at each of its steps.
 
     On a line single linkage is decided by the gaps between neighbors: n(ε) = 1 + the number of
     gaps above ε. leaves: the eigenvalues of largest |λ| that are linked, the same number at every
     step. scale: `asinh` links asinh(λ/λ₀) with λ₀ the median |λ| of the leaves at the last step
-    instead, so that gaps are those of orders of magnitude. The other options are those of the
-    spectrum, which is computed where it is not stored; give both analyses the same ones.
+    instead, so that gaps are those of orders of magnitude. Without a stored spectrum
+    one is computed with its default options.
     Arrays over `steps`: `leaves` [steps, leaves], ascending; `gaps` [steps, leaves - 1], largest
     first; `linkage` [steps, leaves - 1, 4] as of SciPy; `clusters` [steps, scales] at `epsilons`,
     the same for all steps. Raises ScienceError for a network of a single parameter.
     """
-    options = {"steps": steps, "method": method, "samples": samples, "of": of, "ends": ends}
-    spectrum = run.analyze("hessian_spectrum", **changed(hessian_spectrum, options))
+    spectrum = run.results()["hessian_spectrum"]
     values = _known(spectrum.arrays)
     count = min(leaves, values.shape[1])
     if count < 2:

@@ -1,4 +1,4 @@
-"""What a whole spectrum says, and the solver that finds it."""
+"""What a whole spectrum says."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,6 @@ class Summary:
     trace: float
     negative: float
     entropy: float
-
-
-def eigenvalues(matrix: Float[Tensor, "size size"]) -> Float[Tensor, " size"]:
-    """Return all eigenvalues of a symmetric matrix, ascending; what is in the matrix is lost.
-
-    LAPACK's divide and conquer without vectors, in the place of the matrix.
-    """
-    from scipy.linalg import eigh  # noqa: PLC0415 - loaded where needed
-
-    found = eigh(
-        matrix.numpy().T, eigvals_only=True, overwrite_a=True, check_finite=False, driver="evd"
-    )
-    return torch.from_numpy(found)
 
 
 def summarize(values: Float[Tensor, " size"]) -> Summary:

@@ -76,6 +76,4 @@ def spectra(run: Run) -> tuple[Result, Result]:
 
     Each checkpoint is stored as it is done, so an interrupted call goes on where it was.
     """
-    return run.analyze("hessian_spectrum", **SPECTRUM), run.analyze(
-        "spectral_dendrogram", **SPECTRUM
-    )
+    return run.analyze("hessian_spectrum", **SPECTRUM), run.analyze("spectral_dendrogram")

@@ -37,29 +37,32 @@ def dendrogram_snapshots(run: Run, result: Result) -> go.Figure:
     for place, number in enumerate(chosen):
         row, col = place // wide + 1, place % wide + 1
         figure.add_trace(_tree(result, number), row=row, col=col)
-        figure.update_xaxes(title_text="λ" if row == tall else "", row=row, col=col)
+        reach = _padded(result.arrays["leaves"][number])
+        figure.update_xaxes(title_text="λ" if row == tall else "", range=reach, row=row, col=col)
         figure.update_yaxes(title_text="gap ε" if col == 1 else "", row=row, col=col)
     figure.update_annotations(font_size=12)
     figure.update_layout(
         template=template(LIGHT), height=90 + 250 * tall, showlegend=False, hovermode="closest"
     )
-    figure.update_xaxes(nticks=5, rangemode="normal")
-    return figure.update_yaxes(rangemode="tozero", nticks=5)
+    plain = {"nticks": 5, "exponentformat": "power", "showexponent": "last"}
+    figure.update_xaxes(plain)
+    return figure.update_yaxes(plain | {"rangemode": "tozero"})
 
 
 @plot(
     label="Dendrogram through training",
     order=55,
-    caption="The same dendrogram, checkpoint by checkpoint, on axes that stay: play it, or move "
-    "the slider.",
+    caption="The same dendrogram, checkpoint by checkpoint, each over its own largest |λ| and gap: "
+    "play it, or move the slider.",
     applies=analyzed("spectral_dendrogram"),
 )
 @drawn_from("spectral_dendrogram")
 def dendrogram_animation(run: Run, result: Result) -> go.Figure:
     """Draw one frame a checkpoint, with a slider and buttons."""
     names = columns(result)
-    frames = [go.Frame(data=[_tree(result, i)], name=name) for i, name in enumerate(names)]
-    figure = go.Figure(data=[_tree(result, len(names) - 1)], frames=frames)
+    trees = [_tree(result, i, whole=True) for i in range(len(names))]
+    frames = [go.Frame(data=[tree], name=name) for tree, name in zip(trees, names, strict=True)]
+    figure = go.Figure(data=trees[-1:], frames=frames)
     now = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     play = {"fromcurrent": True, "frame": {"duration": 400}, "transition": {"duration": 0}}
     moves = [{"label": name, "method": "animate", "args": [[name], now]} for name in names]
@@ -90,8 +93,7 @@ def dendrogram_animation(run: Run, result: Result) -> go.Figure:
         "pad": {"t": 62},
         "showactive": False,
     }
-    leaves, top = result.arrays["leaves"], float(result.arrays["linkage"][..., 2].max())
-    margin = 0.04 * float(leaves.max() - leaves.min())
+    leaves = result.arrays["leaves"] / np.abs(result.arrays["leaves"]).max(1, keepdims=True)
     figure.update_layout(
         template=template(LIGHT),
         height=480,
@@ -100,13 +102,27 @@ def dendrogram_animation(run: Run, result: Result) -> go.Figure:
         updatemenus=[menu],
         margin={"t": 24, "b": 110},
     )
-    figure.update_xaxes(title_text="λ", range=[leaves.min() - margin, leaves.max() + margin])
-    return figure.update_yaxes(title_text="gap ε", range=[0, 1.05 * top])
+    figure.update_xaxes(title_text="λ / max|λ| at that step", range=_padded(leaves))
+    return figure.update_yaxes(title_text="gap ε / largest gap", range=[0, 1.05])
 
 
-def _tree(result: Result, number: int) -> go.Scatter:
-    """Return the dendrogram of one checkpoint as a line with gaps."""
-    x, y = branches(result.arrays["leaves"][number], result.arrays["linkage"][number])
+def _padded(leaves: Array) -> list[float]:
+    """Return a range that keeps the outermost lines off the frame."""
+    low, high = float(leaves.min()), float(leaves.max())
+    margin = 0.04 * (high - low)
+    return [low - margin, high + margin]
+
+
+def _tree(result: Result, number: int, *, whole: bool = False) -> go.Scatter:
+    """Return the dendrogram of one checkpoint as a line with gaps.
+
+    whole: over its largest |λ| and gap, where neither is 0.
+    """
+    leaves, tree = result.arrays["leaves"][number], result.arrays["linkage"][number]
+    x, y = branches(leaves, tree)
+    if whole:
+        x = x / (float(np.abs(leaves).max()) or 1.0)
+        y = y / (float(tree[:, 2].max()) or 1.0)
     return go.Scatter(
         x=x,
         y=y,

@@ -24,7 +24,7 @@ def gap_bar_code(run: Run, result: Result) -> go.Figure:
     """Draw the sorted gaps of four checkpoints as bars on a logarithmic axis."""
     chosen = picked(result, 4)
     gaps = result.arrays["gaps"]
-    low = 1e-6 * gaps.max() or 1e-12
+    low = 0.5 * gaps[gaps > 1e-12 * gaps.max()].min(initial=gaps.max() or 1.0)
     titles = [f"step {columns(result)[i]}" for i in chosen]
     figure = make_subplots(
         1, len(chosen), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.04

@@ -66,10 +66,10 @@ def hessian_summary(run: Run, result: Result) -> go.Figure:
     figure.update_annotations(font_size=13)
     figure.update_layout(template=template(LIGHT), height=860, barmode="stack", bargap=0.1)
     small = {"font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)", "borderwidth": 0}
-    inside = small | {"orientation": "v", "yanchor": "top", "xanchor": "left"}
+    under = small | {"orientation": "h", "yanchor": "top", "xanchor": "left", "y": 0.718}
     figure.update_layout(
-        legend=inside | {"x": 0.01, "y": 0.97},
-        legend2=inside | {"x": 0.82, "y": 0.985, "orientation": "v"},
+        legend=under | {"x": 0.0},
+        legend2=under | {"x": 0.56},
         legend3=small | {"x": 0.56, "y": -0.09, "yanchor": "top", "orientation": "h"},
         margin_b=110,
         margin_t=48,
@@ -79,7 +79,7 @@ def hessian_summary(run: Run, result: Result) -> go.Figure:
     figure.update_yaxes(range=[-0.03, 1.06], row=1, col=1)
     figure.update_yaxes(level_axis("", log=True), row=1, col=2)
     figure.update_yaxes(rangemode="tozero", row=2)
-    return figure.update_yaxes(range=[0, 1], row=3, col=2)
+    return figure.update_yaxes(range=[0, 1.06], row=3, col=2)
 
 
 def _shares(figure: go.Figure, result: Result, steps: list[str]) -> None:

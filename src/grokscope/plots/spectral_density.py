@@ -18,8 +18,8 @@ LOWEST = 1e-7
     label="Spectral density",
     order=53,
     caption="The density of the eigenvalues, from all of them or by stochastic Lanczos quadrature, "
-    "smoothed by Gaussians of a hundredth of the range. Light is early, dark is late. From the "
-    "analysis hessian_spectrum.",
+    "each step over its own largest |λ|, smoothed by Gaussians of width .01. Light is early, dark "
+    "is late. From the analysis hessian_spectrum.",
     applies=analyzed("hessian_spectrum"),
 )
 @drawn_from("hessian_spectrum")
@@ -31,11 +31,11 @@ def spectral_density(run: Run, result: Result) -> go.Figure:
     for number, color in zip(chosen, shades(len(chosen)), strict=True):
         figure.add_scatter(
             x=grid,
-            y=np.maximum(rows[number], LOWEST * rows.max()),
+            y=np.where(rows[number] > LOWEST * rows.max(), rows[number], np.nan),
             name=f"step {columns(result)[number]}",
             line={"color": color, "width": 1.8},
             hovertemplate="%{y:.3g}",
         )
     figure.update_layout(template=template(LIGHT), height=400)
-    figure.update_xaxes(title_text="Eigenvalue λ")
-    return figure.update_yaxes(level_axis("Density, per unit of λ", log=True))
+    figure.update_xaxes(title_text="λ / max|λ| at that step")
+    return figure.update_yaxes(level_axis("Density", log=True))

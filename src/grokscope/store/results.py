@@ -37,7 +37,7 @@ class Analysis:
     """A function of a run with what is needed to show it; its keyword arguments are options.
 
     lasting: whether the options name every saved step it reads, so that its results outlast
-    further training.
+    further training. reads: another analysis whose newest stored result it starts from.
     """
 
     name: str
@@ -45,19 +45,20 @@ class Analysis:
     label: str
     source: str
     lasting: bool = False
+    reads: str = ""
 
 
 ANALYSES: Registry[Analysis] = Registry("analysis", "grokscope.analyses")
 
 
 def analysis(
-    *, label: str, source: str = "", lasting: bool = False
+    *, label: str, source: str = "", lasting: bool = False, reads: str = ""
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function `(run, *, options) -> (scalars, arrays)` under its own name."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         name = function.__name__
-        ANALYSES.add(name, Analysis(name, function, label, source, lasting))
+        ANALYSES.add(name, Analysis(name, function, label, source, lasting, reads))
         return function
 
     return decorate

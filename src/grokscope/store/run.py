@@ -127,6 +127,9 @@ class Run:
         provenance: dict[str, Any] = {"options": options}
         if not part.lasting:
             provenance["step"] = self.status.get("step")
+        if part.reads:
+            first = self.results().get(part.reads) or self.analyze(part.reads)
+            provenance["reads"] = first.provenance
         return results.cached(self.path, name, provenance, lambda: function(self, **options))
 
     def results(self) -> dict[str, Result]:
