@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -45,12 +46,17 @@ def test_a_sweep_is_trained_told_and_found_done_the_next_time(command, file, tmp
     one = command("sweep", file, "--out", out, "--only", "s1", "--no-report")
     assert one.code == 0
     assert "[1/1] s1: finished at step 30" in one.err
-    rest = command("sweep", file, "--out", out, "--json", "--no-report")
+    rest = command("sweep", file, "--out", out, "--json", "--workers", "1")
     assert rest.code == 0
     assert "3 members: 2 new, 1 done" in rest.err
     facts = json.loads(rest.out)
     assert facts["sweep"] == str(out / "seeds")
     assert facts["failures"] == {}
+    assert [Path(path).name for path in facts["written"]] == [
+        "report.html",
+        "analysis_summary.json",
+    ]
+    assert all(Path(path).is_file() for path in facts["written"])
     assert sorted(row["run"] for row in facts["runs"]) == [
         str(out / f"seeds/s{i}") for i in range(3)
     ]
@@ -78,9 +84,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(command, tmp_path, arguments, mes
 def test_a_member_that_cannot_be_trained_gives_exit_code_1_and_its_reason(command, file, tmp_path):
     out = tmp_path / "runs"
     grokscope.train("quick", ["steps=10", "task.p=7"], out=out / "seeds", name="s1")
-    ending = command("sweep", file, "--out", out, "--no-report")
+    ending = command("sweep", file, "--out", out, "--no-report", "--workers", "1")
     assert ending.code == 1
-    assert "failed        s1: " in ending.out
+    assert "failed   s1: " in ending.out
     assert "a run with" in ending.out
     assert {run.name for run in grokscope.open_all(out)} == {"s0", "s1", "s2"}
 

@@ -14,6 +14,7 @@ CONDITIONS = [
     "plain",
     "gated",
     "routed",
+    "circuit",
     "memorized",
     "grokked",
     "at once",

@@ -47,6 +47,10 @@ def test_a_sweep_is_named_by_its_file_unless_it_says_otherwise():
         (f"name: ../up{GOOD}", r"name: expected letters, digits"),
         (f"executor: cloud{GOOD}", r"a\.yaml:1: executor: expected 'local', 'ray' or 'slurm'"),
         (f"seed: 1{GOOD}", r"a\.yaml:1: seed: unknown key"),
+        (
+            f"{GOOD}hypotheses: [a > b > c]",
+            r"a\.yaml:5: hypothesis 'a > b > c': column 1 .*unknown",
+        ),
         ("[]", r"a\.yaml: expected a mapping at the top"),
     ],
 )

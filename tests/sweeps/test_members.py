@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from grokscope.analyses.hypotheses import parse, resolve
 from grokscope.config import load
 from grokscope.errors import ConfigError
 from grokscope.sweeps import load_sweep, members, sweep_recipes
@@ -99,5 +100,10 @@ def test_every_member_of_every_sweep_that_ships_can_be_trained(name):
     found = members(shipped)
     assert len(found) == len(list(rows(shipped))) > 1
     assert shipped.notes
+    varying = sorted({path for row in rows(shipped) for path in row})
+    for text in shipped.hypotheses:
+        for term in parse(text).sides:
+            for path, value in [] if isinstance(term, float) else term.conditions:
+                assert any(row.get(resolve(path, varying)) == value for row in rows(shipped)), text
     for one, other in itertools.combinations(list(found.values())[:3], 2):
         assert one != other

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -16,13 +17,28 @@ SMALL = Sweep(
 )
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return the folder of the trained sweep; nobody may change it."""
+    out = tmp_path_factory.mktemp("trained")
+    run_sweep(SMALL, out=out, workers=1)
+    return out / "small"
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """Return the folder of the trained sweep that a test may change."""
+    shutil.copytree(trained, tmp_path / "small")
+    return tmp_path / "small"
+
+
 def weights(folder):
     return {run.name: run.snapshot().params for run in grokscope.open_all(folder)}
 
 
 def test_a_sweep_trains_what_is_missing_and_nothing_twice(tmp_path):
     heard = []
-    first = run_sweep(SMALL, out=tmp_path, only=["s0_wd0.5"], told=heard.append)
+    first = run_sweep(SMALL, out=tmp_path, only=["s0_wd0.5"], told=heard.append, workers=1)
     assert [run.name for run in first] == ["s0_wd0.5"]
     written = (tmp_path / "small/s0_wd0.5/status.json").stat().st_mtime_ns
     runs = run_sweep(SMALL, out=tmp_path, told=heard.append)
@@ -35,52 +51,50 @@ def test_a_sweep_trains_what_is_missing_and_nothing_twice(tmp_path):
         assert torch.equal(runs[name].snapshot().params, alone.snapshot().params)
 
 
-def test_more_steps_make_finished_members_longer(tmp_path):
-    run_sweep(SMALL, out=tmp_path)
+def test_more_steps_make_finished_members_longer(folder, tmp_path):
     longer = dataclasses.replace(SMALL, set={**SMALL.set, "steps": 40})
-    assert len(standing(members(longer), tmp_path / "small").begun) == 4
-    runs = run_sweep(longer, out=tmp_path)
-    straight = run_sweep(longer, out=tmp_path / "straight")
+    assert len(standing(members(longer), folder).begun) == 4
+    runs = run_sweep(longer, out=tmp_path, workers=1)
     assert {run.status["step"] for run in runs} == {40}
-    expected = weights(tmp_path / "straight")
-    assert all(torch.equal(x, expected[name]) for name, x in weights(tmp_path / "small").items())
-    assert len(straight) == len(expected) == 4
-    earlier = sorted(path.name for path in (tmp_path / "small").glob("*earlier*"))
+    for name, config in members(longer).items():
+        straight = grokscope.train(config, out=tmp_path / "straight", name=name)
+        assert torch.equal(runs[name].snapshot().params, straight.snapshot().params)
+    earlier = sorted(path.name for path in folder.glob("*earlier*"))
     assert len(earlier) == 1  # the file as it was
 
 
-def test_a_changed_file_says_what_is_new_gone_and_kept(tmp_path):
-    run_sweep(SMALL, out=tmp_path)
+def test_a_changed_file_says_what_is_new_gone_and_kept(folder):
     changed = dataclasses.replace(
         SMALL, grid={"seed": (1, 2), "optimizer.weight_decay": (0.5, 1.0)}
     )
-    stands = standing(members(changed), tmp_path / "small")
+    stands = standing(members(changed), folder)
     assert stands.new == ("s2_wd0.5", "s2_wd1.0")
     assert stands.done == ("s1_wd0.5", "s1_wd1.0")
     assert stands.gone == ("s0_wd0.5", "s0_wd1.0")
     assert stands.missing == stands.new
     assert not stands.blocked
     some = {"s1_wd0.5": members(SMALL)["s1_wd0.5"]}
-    assert standing(some, tmp_path / "small", among=members(SMALL)).gone == ()
+    assert standing(some, folder, among=members(SMALL)).gone == ()
 
 
-def test_a_member_whose_place_is_taken_is_told_and_the_others_are_trained(tmp_path):
-    run_sweep(SMALL, out=tmp_path, only=["s0_wd0.5"])
-    before = weights(tmp_path / "small")
+def test_a_member_whose_place_is_taken_is_told_and_the_others_are_trained(folder, tmp_path):
+    before = weights(folder)
+    for name in ("s0_wd1.0", "s1_wd0.5", "s1_wd1.0"):
+        shutil.rmtree(folder / name)
     other = dataclasses.replace(SMALL, set={**SMALL.set, "model.width": 7})
     heard = []
-    runs = run_sweep(other, out=tmp_path, told=heard.append)
+    runs = run_sweep(other, out=tmp_path, told=heard.append, workers=1)
     failed = [news for news in heard if news.state == "failed"]
     assert [news.name for news in failed] == ["s0_wd0.5"]
     assert "a run with model.width=6 is there, the member has 7" in failed[0].reason
     assert len(runs) == 4
-    assert torch.equal(weights(tmp_path / "small")["s0_wd0.5"], before["s0_wd0.5"])
+    assert torch.equal(weights(folder)["s0_wd0.5"], before["s0_wd0.5"])
 
 
 def test_a_diverging_member_leaves_the_others_alone(tmp_path):
     wild = dataclasses.replace(SMALL, grid={"optimizer.lr": (1e-3, 1e30)})
     heard = []
-    runs = run_sweep(wild, out=tmp_path, told=heard.append)
+    runs = run_sweep(wild, out=tmp_path, told=heard.append, workers=1)
     assert {news.name: news.state for news in heard if news.ended} == {
         "lr1e-3": "finished",
         "lr1e30": "diverged",
@@ -111,7 +125,7 @@ def test_a_quick_sweep_is_short_and_has_a_folder_of_its_own():
 def test_the_folder_alone_is_enough_to_go_on(tmp_path):
     (tmp_path / "mine.yaml").write_bytes((grokscope.config.recipes()["quick"]).read_bytes())
     own = dataclasses.replace(SMALL, recipe=str(tmp_path / "mine.yaml"))
-    run_sweep(own, out=tmp_path / "out", only=["s0_wd0.5"])
+    run_sweep(own, out=tmp_path / "out", only=["s0_wd0.5"], workers=1)
     (tmp_path / "mine.yaml").unlink()
     found = load_sweep(tmp_path / "out/small")
     assert members(found).keys() == members(SMALL).keys()

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 if TYPE_CHECKING:
     from grokscope.engine import Measured, Record
@@ -93,6 +100,49 @@ def watching(
     with Progress(*columns, console=err) as progress:
         task = progress.add_task(title, total=total, completed=start, words="")
         yield _Bar(progress, task, reached)
+
+
+@contextmanager
+def computing(title: str) -> Iterator[None]:
+    """Show how far what is computed inside the block is: a bar on a terminal, lines elsewhere.
+
+    Elsewhere a line is printed at every tenth of the whole. What was stored shows nothing.
+    """
+    from grokscope._progress import listening
+
+    if not err.is_terminal:
+        with listening(_Told(title)):
+            yield
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[words]}", markup=False),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(title, total=1.0, words="")
+
+        def show(words: str, share: float) -> None:
+            progress.update(task, completed=share, words=words.strip())
+
+        with listening(show):
+            yield
+
+
+class _Told:
+    """Prints a line at every tenth of the whole, and one for what is told at the very beginning."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._next = 0.0
+
+    def __call__(self, words: str, share: float) -> None:
+        if share < self._next:
+            return
+        self._next = min(int(share * 10 + 1) / 10, 1.0) if share < 1 else 2.0
+        err.print(f"{self._title} {share:4.0%} {words.strip()}", markup=False)
 
 
 class _Bar:

@@ -36,6 +36,21 @@ def findings(folders: Sequence[Path], hypotheses: Sequence[str]) -> tuple["Findi
     return found, " ".join(sweep.notes for sweep in sweeps if sweep.notes)
 
 
+def report_folder(folder: Path, figures: str | None = None) -> tuple["Findings", list[Path]]:
+    """Write report, summary and, by their ending, figures of a folder; return what and where."""
+    from grokscope.analyses.sweep import write_summary
+    from grokscope.plots import SWEEP_PLOTS
+    from grokscope.reports import write_plots, write_sweep_report
+
+    found, notes = findings([folder], [])
+    title = folder.resolve().name
+    report = write_sweep_report(found, folder / "report.html", title=title, notes=notes)
+    written = [report, write_summary(folder, found.summary)]
+    if figures is not None:
+        written += write_plots(SWEEP_PLOTS, found, folder / "figures", figures)
+    return found, written
+
+
 def analyze_folders(paths: Sequence[str], hypotheses: Sequence[str], *, json: bool) -> None:
     """Write analysis_summary.json into the first folder; print groups and verdicts."""
     from grokscope.analyses.sweep import write_summary
@@ -49,11 +64,12 @@ def analyze_folders(paths: Sequence[str], hypotheses: Sequence[str], *, json: bo
     if json:
         answer(to_json(found.summary).decode().rstrip())
         return
-    _tell(found.summary)
+    tell(found.summary)
     answer(f"\nwritten     {written}")
 
 
-def _tell(summary: dict[str, Any]) -> None:
+def tell(summary: dict[str, Any]) -> None:
+    """Print the groups and the verdicts of a summary."""
     from grokscope.analyses.verdicts import amount
 
     groups = summary["groups"]

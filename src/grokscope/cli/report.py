@@ -1,19 +1,13 @@
 """`grokscope report`: one self-contained page of a run or of a folder of runs."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from grokscope.cli.console import answer
-from grokscope.cli.findings import findings, is_folder_of_runs
+from grokscope.cli.findings import is_folder_of_runs, report_folder
 from grokscope.cli.options import Json, Runs
-
-if TYPE_CHECKING:
-    from grokscope.plots import Plot
-
-T = TypeVar("T")
 
 
 def command(
@@ -29,46 +23,18 @@ def command(
     """
     import json as json_
 
-    from grokscope.plots import PLOTS, check_ending
-    from grokscope.reports import write_report
+    from grokscope.plots import check_ending
+    from grokscope.reports import write_figures, write_report
     from grokscope.store import open_run
 
     if figures is not None:
         check_ending(Path(f"figures.{figures.lstrip('.')}"))
     written: list[Path] = []
     for folder in [Path(path) for path in runs if is_folder_of_runs(Path(path))]:
-        written += _sweep(folder, figures)
+        written += report_folder(folder, figures)[1]
     for run in [open_run(path) for path in runs if not is_folder_of_runs(Path(path))]:
         written.append(write_report(run))
         if figures is not None:
-            written += _figures(PLOTS, run, run.path / "figures", figures)
+            written += write_figures(run, figures)
     names = [str(path) for path in written]
     answer(json_.dumps({"written": names}) if json else "\n".join(names))
-
-
-def _sweep(folder: Path, figures: str | None) -> list[Path]:
-    from grokscope.analyses.sweep import write_summary
-    from grokscope.plots import SWEEP_PLOTS
-    from grokscope.reports import write_sweep_report
-
-    found, notes = findings([folder], [])
-    title = folder.resolve().name
-    report = write_sweep_report(found, folder / "report.html", title=title, notes=notes)
-    written = [report, write_summary(folder, found.summary)]
-    if figures is not None:
-        written += _figures(SWEEP_PLOTS, found, folder / "figures", figures)
-    return written
-
-
-def _figures(plots: "Mapping[str, Plot[T]]", subject: T, folder: Path, ending: str) -> list[Path]:
-    from grokscope.plots import save
-
-    folder.mkdir(exist_ok=True)
-    targets = []
-    for part in plots.values():
-        if not part.applies(subject):
-            continue
-        target = folder / f"{part.name}.{ending.lstrip('.')}"
-        save(part.function(subject), target)
-        targets.append(target)
-    return targets

@@ -74,7 +74,7 @@ def command(
                 stop_requested=stop,
                 allow_drift=allow_drift,
             )
-        _finish(sweep, runs, out / sweep.name, told.failures, stop.code, json)
+        _finish(runs, out / sweep.name, told.failures, stop.code, report=report, json=json)
 
 
 def _tell_standing(stands: "Standing", total: int) -> None:
@@ -143,27 +143,34 @@ def duration(seconds: float) -> str:
 
 
 def _finish(
-    sweep: "Sweep",
-    runs: "Runs",
-    folder: Path,
-    failures: dict[str, str],
-    code: int,
-    json: bool,
+    runs: "Runs", folder: Path, failures: dict[str, str], code: int, *, report: bool, json: bool
 ) -> None:
-    grokked = sum(run.outcome == "grokked" for run in runs)
-    facts = {
-        "sweep": str(folder),
-        "runs": [run.summary() for run in runs],
-        "failures": failures,
-        "interrupted": bool(code),
-    }
+    """Say what became of a sweep, write its report, and exit with `code` if a signal ended it."""
+    from grokscope.cli.findings import report_folder, tell
+
+    written: list[Path] = []
+    if report and len(runs) and not code:
+        found, written = report_folder(folder)
+        if not json:
+            tell(found.summary)
+            answer("")
     if json:
+        facts = {
+            "sweep": str(folder),
+            "runs": [run.summary() for run in runs],
+            "failures": failures,
+            "interrupted": bool(code),
+            "written": [str(path) for path in written],
+        }
         answer(json_.dumps(facts))
     else:
-        answer(f"runs          {len(runs)}, of which {grokked} grokked")
+        grokked = sum(run.outcome == "grokked" for run in runs)
+        answer(f"runs     {len(runs)}, of which {grokked} grokked")
         for name, reason in failures.items():
-            answer(f"failed        {name}: {reason}")
-        answer(f"sweep         {folder}")
+            answer(f"failed   {name}: {reason}")
+        answer(f"sweep    {folder}")
+        if written:
+            answer(f"report   {written[0]}")
     if code:
         err.print(f"stopped; go on with\n  grokscope sweep {folder}", markup=False)
         raise typer.Exit(code)

@@ -40,7 +40,7 @@ def success_interval(successes: int, n: int, level: float = 0.95) -> tuple[float
     """Return the ends of the interval of a rate of success (Wilson 1927); 0 and 1 without trials.
 
     >>> [round(x, 3) for x in success_interval(3, 3)]
-    [0.438, 1.0]
+    [0.439, 1.0]
     """
     from scipy import stats  # noqa: PLC0415 - takes a second to load
 

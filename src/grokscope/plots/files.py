@@ -23,7 +23,7 @@ def save(figure: go.Figure, path: Path, *, width: int = 900) -> None:
     """
     check_ending(path)
     if path.suffix == ".html":
-        figure.write_html(path, include_plotlyjs=True, full_html=True)
+        figure.write_html(path, include_plotlyjs=True, full_html=True, auto_play=False)
         return
     if find_spec("kaleido") is None:
         raise ConfigError(f"{path}: images need kaleido: pip install 'grokscope[images]'")

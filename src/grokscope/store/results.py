@@ -34,23 +34,31 @@ class Result:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A function of a run with what is needed to show it; its keyword arguments are options."""
+    """A function of a run with what is needed to show it; its keyword arguments are options.
+
+    lasting: whether the options name every saved step it reads, so that its results outlast
+    further training. reads: another analysis whose newest stored result it starts from.
+    """
 
     name: str
     function: Callable[..., tuple[Scalars, Arrays]]
     label: str
     source: str
+    lasting: bool = False
+    reads: str = ""
 
 
 ANALYSES: Registry[Analysis] = Registry("analysis", "grokscope.analyses")
 
 
-def analysis(*, label: str, source: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def analysis(
+    *, label: str, source: str = "", lasting: bool = False, reads: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function `(run, *, options) -> (scalars, arrays)` under its own name."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         name = function.__name__
-        ANALYSES.add(name, Analysis(name, function, label, source))
+        ANALYSES.add(name, Analysis(name, function, label, source, lasting, reads))
         return function
 
     return decorate
@@ -126,7 +134,7 @@ def paths(run: Path, name: str = "*") -> list[Path]:
 def stored(run: Path, name: str = "*", *, arrays: bool = True) -> dict[str, Result]:
     """Return the newest valid result of each analysis of a run, or of the one of that name."""
     found: dict[str, Result] = {}
-    for path in paths(run, name):
-        if not damage(path, ("result.json",)):
+    for path in reversed(paths(run, name)):
+        if path.parent.name not in found and not damage(path, ("result.json",)):
             found[path.parent.name] = read(path, arrays=arrays)
-    return found
+    return dict(sorted(found.items()))

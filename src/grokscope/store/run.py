@@ -110,13 +110,26 @@ class Run:
             raise NoValidStateError(f"{checkpoint.directory(self.path, step)}: {wrong}")
         problem, params = problem_of(self.config, device="cpu")
         params.copy_(saved.flat(problem.layout))
-        return Snapshot(problem, params, step=step, optimizer=saved.optimizer)
+        return Snapshot(
+            problem,
+            params,
+            step=step,
+            optimizer=saved.optimizer,
+            rule=self.config.optimizer,
+            schedule=self.config.schedule,
+        )
 
     def analyze(self, name: str, **options: Any) -> Result:
         """Return the result of an analysis, from the store where it was made before."""
-        function = ANALYSES[name].function
+        part = ANALYSES[name]
+        function = part.function
         options = decode_options(name, function, options)
-        provenance = {"options": options, "step": self.status.get("step")}
+        provenance: dict[str, Any] = {"options": options}
+        if not part.lasting:
+            provenance["step"] = self.status.get("step")
+        if part.reads:
+            first = self.results().get(part.reads) or self.analyze(part.reads)
+            provenance["reads"] = first.provenance
         return results.cached(self.path, name, provenance, lambda: function(self, **options))
 
     def results(self) -> dict[str, Result]:

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
+from grokscope._registry import Registry
 from grokscope.config import encode
 from grokscope.errors import ConfigError, GrokscopeError
 from grokscope.store.run import Run
@@ -50,6 +51,17 @@ class Runs:
         """Return all histories below one another with the column `run`."""
         frames = [run.history.with_columns(pl.lit(run.name).alias("run")) for run in self.runs]
         return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+
+
+Compare: TypeAlias = Callable[..., pl.DataFrame]
+
+COMPARISONS: Registry[Compare] = Registry("comparison", "grokscope.analyses")
+
+
+def comparison(function: Compare) -> Compare:
+    """Register a function `(runs, *, options) -> frame` of many runs under its own name."""
+    COMPARISONS.add(function.__name__, function)
+    return function
 
 
 def open_all(folder: str | Path) -> Runs:

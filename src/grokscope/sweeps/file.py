@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from grokscope._registry import nearest
+from grokscope.analyses.hypotheses import parse
 from grokscope.config import recipes
 from grokscope.config.decode import plain
 from grokscope.config.document import Document
@@ -124,6 +125,11 @@ def decode_sweep(document: Document) -> Sweep:
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise ConfigError("\n".join(_line(document, detail) for detail in details[:20])) from None
+    for number, text in enumerate(sweep.hypotheses):
+        try:
+            parse(text)
+        except ConfigError as error:
+            raise ConfigError(f"{_place(document, ['hypotheses', number])}: {error}") from None
     name = check_name(sweep.name or Path(document.origin).stem)
     recipe = sweep.recipe
     beside = Path(document.origin).parent / recipe
@@ -167,7 +173,11 @@ def _line(document: Document, detail: Any) -> str:
             detail["msg"].replace("Input should be", "expected").replace("Object", "a section")
         )
         problem = f"{message[0].lower()}{message[1:]}, got {shown[:60]}"
-    line = document.line(location)
-    where = f"{document.origin}:{line}" if line else document.origin
+    where = _place(document, location)
     dotted = ".".join(map(str, location))
     return f"{where}: {dotted}: {problem}" if dotted else f"{where}: {problem}"
+
+
+def _place(document: Document, location: Sequence[str | int]) -> str:
+    line = document.line(location)
+    return f"{document.origin}:{line}" if line else document.origin

@@ -1,0 +1,1 @@
+"""Pipelines: from training to figures in one call."""
