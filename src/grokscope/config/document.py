@@ -121,7 +121,7 @@ class Document:
         lines = self.text.splitlines(keepends=True)
         if self.room == 1 or len(self.text) > self.room * MAX_VALUES or _LINKS.search(self.text):
             return None
-        starts = [number for number, line in enumerate(lines) if line[0] not in " \n"]
+        starts = [number for number, line in enumerate(lines) if line[0] not in " -\n"]
         keys = [_KEY.match(lines[start]) for start in starts]
         if not starts or starts[0] or not all(keys):
             return None
