@@ -32,7 +32,7 @@ def test_the_configurations_of_runs_are_read_by_section(name):
     assert document._by_section() == slowly(text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(notes=st.text(max_size=160), tags=st.lists(st.text(max_size=9), max_size=3))
 def test_whatever_a_person_writes_into_a_run_is_read_alike(notes, tags):
     base = load("quick", environment={})
@@ -45,7 +45,7 @@ LINES += ["k: &l 3", "m: *l", "# n", "---", "<<: {o: 1}", "p: |", "  q: r", "s: 
 LINES += ["u: {v: 1, v: 2}", " w: x", "y: {z: [}", "...", "%YAML 1.1", "B: no", "n: !!int x"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(LINES), max_size=7))
 def test_whatever_lines_stand_in_a_file_are_read_alike(lines):
     text = "\n".join(lines) + "\n"
