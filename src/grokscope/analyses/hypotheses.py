@@ -64,7 +64,7 @@ def parse(text: str) -> Hypothesis:
     if not signs:
         raise _wrong(text, len(text), "expected a comparison such as a < b (signs: < > <= >=)")
     sides = tuple(_side(text, piece, place) for piece, place in pieces)
-    places = [place for _, place in pieces]
+    places = [place + len(piece) - len(piece.lstrip()) for piece, place in pieces]
     for (one, _), (other, place) in itertools.pairwise(zip(sides, places, strict=True)):
         if isinstance(one, float) and isinstance(other, float):
             raise _wrong(text, place, "two numbers beside one another say nothing of the runs")

@@ -19,16 +19,18 @@ MANNER = ("threads",)
 
 def encode(config: Any) -> dict[str, Any]:
     """Return a configuration as nested dicts and lists with every field spelled out."""
-    tree: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return {key: _kind_first(value) for key, value in tree.items()}
+    return {part.name: _plain(getattr(config, part.name)) for part in dataclasses.fields(config)}
 
 
-def _kind_first(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_kind_first(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _kind_first(value[key]) for key in sorted(value, key=lambda k: k != "kind")}
-    return value
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        names = [part.name for part in dataclasses.fields(value)]
+        return {name: _plain(getattr(value, name)) for name in sorted(names, key=_kind_first)}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _kind_first(name: str) -> bool:
+    return name != "kind"
 
 
 class _Representer(SafeRepresenter):

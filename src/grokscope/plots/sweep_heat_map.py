@@ -51,7 +51,7 @@ def sweep_heat_map(found: Findings) -> go.Figure:
     known = [math.log10(max(m, 1)) for m in medians.values() if math.isfinite(m)] or [0.0, 1.0]
     for number, groups in enumerate(kept.values()):
         trace = _panel(groups, x_path, y_path, medians)
-        trace.update(zmin=min(known), zmax=max(known) + 1e-9, showscale=number == 0)
+        trace.update(zmin=min(known) - 0.1, zmax=max(known) + 0.1, showscale=number == 0)
         figure.add_trace(trace, row=number // columns + 1, col=number % columns + 1)
     axis = {"type": "category", "showgrid": False}
     figure.update_xaxes(axis | {"title": {"text": short(x_path, found.outcomes.varying)}})
@@ -89,7 +89,11 @@ def _panel(groups: list[Group], x_path: str, y_path: str, medians: dict[int, flo
         colorscale=SHARES,
         xgap=2,
         ygap=2,
-        colorbar={"title": {"text": "log₁₀ steps", "font": {"family": FONT}}, "thickness": 12},
+        colorbar={
+            "title": {"text": "log₁₀ steps", "font": {"family": FONT}},
+            "thickness": 12,
+            "tickformat": ".1f",
+        },
     )
 
 

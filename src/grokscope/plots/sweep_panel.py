@@ -38,6 +38,8 @@ def sweep_panel(found: Findings) -> go.Figure:
     for row, col in ((1, 1), (2, 1), (2, 2)):
         figure.update_yaxes(share, row=row, col=col)
     figure.update_yaxes({"title": {"text": "Steps"}}, row=1, col=2)
+    if len(found.outcomes.groups) > 4:  # the legend has their names
+        figure.update_xaxes({"showticklabels": False, "title": {"text": ""}}, col=2)
     figure.update_annotations(yshift=6)
     figure.update_layout(meta=WIDE)
     return figure.update_layout(
