@@ -17,7 +17,7 @@ def write_figures(run: Run, ending: str) -> list[Path]:
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     targets = []
-    for part in sorted(PLOTS.values(), key=lambda part: part.order):
+    for part in PLOTS.values():
         if part.applies(run):
             target = folder / f"{part.name}.{ending.lstrip('.')}"
             save(part.function(run), target)
