@@ -1,34 +1,30 @@
 """Pressure on depth, from real runs: the table and the pictures of docs/least-action.md.
 
-Run as `python docs/least_action.py`. A finished run in runs/least-action/ is used again; without
-them the training takes about half an hour on one thread.
+Run as `python docs/least_action.py [gated-17 gated-59 gated-17-soft]`. The sweeps are those that
+ship; what is finished in runs/least-action/ is used again, and without it the training takes about
+half an hour.
 """
 
+import dataclasses
 import sys
-from pathlib import Path
 
 import polars as pl
 from figures import PICTURES, ROOT, THEMES, dressed
 
-import grokscope
 from grokscope.analyses.phase_diagram import by_weight, phase_diagram
 from grokscope.plots import save
 from grokscope.plots.phase_diagram import phase_diagram as draw
 from grokscope.store import Runs
+from grokscope.sweeps import Sweep, load_sweep, members, run_sweep
 
 RUNS = ROOT / "runs" / "least-action"
-SEEDS = range(5)
-# Which recipe, with what, under which weights of the penalty.
-SWEEPS = {
-    "gated-17": ("gated-17", (), (0.0, 0.001, 0.01, 0.1, 1.0)),
-    "gated-59": ("gated-59", (), (0.0, 0.3)),
-    "gated-17-soft": ("gated-17", ("model.gate=sigmoid",), (0.0, 0.001, 0.01)),
-}
+WEIGHT = "penalties.0.weight"
 
 
 def main() -> None:
     """Train what is missing, print the tables, draw the picture in light and dark."""
-    found = {name: trained(name) for name in SWEEPS if name in sys.argv[1:] or not sys.argv[1:]}
+    known = sweeps()
+    found = {name: trained(known[name]) for name in sys.argv[1:] or known}
     for name, runs in found.items():
         print(f"\n{name}\n{table(runs)}")
     if "gated-17" not in found:
@@ -40,24 +36,23 @@ def main() -> None:
         print(path.relative_to(ROOT))
 
 
-def trained(name: str) -> Runs:
-    """Return the runs of a sweep, each trained unless it is there."""
-    recipe, overrides, weights = SWEEPS[name]
-    runs = []
-    for weight in weights:
-        for seed in SEEDS:
-            run = f"{name}-{weight:g}-{seed}"
-            changes = [*overrides, f"seed={seed}", f"penalties.0.weight={weight}"]
-            runs.append(finished(RUNS / run, recipe, changes))
-    return Runs(tuple(runs))
+def sweeps() -> dict[str, Sweep]:
+    """Return the sweeps by name: two that ship, and the smaller with a smooth gate."""
+    small, large = load_sweep("phase-1-pressure"), load_sweep("phase-1-pressure-59")
+    grid = {**small.grid, WEIGHT: (0.0, 0.001, 0.01)}
+    smooth = {"name": "smooth-gates", "set": {"model.gate": "sigmoid"}, "grid": grid}
+    few = dataclasses.replace(large, grid={**large.grid, WEIGHT: (0.0, 0.3)})
+    return {
+        "gated-17": small,
+        "gated-59": few,
+        "gated-17-soft": dataclasses.replace(small, **smooth),
+    }
 
 
-def finished(path: Path, recipe: str, changes: list[str]) -> grokscope.Run:
-    """Return a finished run, trained on one thread if need be."""
-    if not path.exists():
-        return grokscope.train(recipe, [*changes, "threads=1"], out=path.parent, name=path.name)
-    run = grokscope.open(path)
-    return run if run.status["state"] == "finished" else grokscope.resume(run)
+def trained(sweep: Sweep) -> Runs:
+    """Return the members of a sweep, each trained unless it is there."""
+    runs = run_sweep(sweep, out=RUNS)
+    return Runs(tuple(runs[name] for name in members(sweep)))
 
 
 def table(runs: Runs) -> str:

@@ -85,9 +85,54 @@ def runs(tmp_path_factory):
     found["spectra"] = train("spectra", "steps=60", "checkpoint.every=20", "model.width=4")
     found["spectra"].analyze("hessian_spectrum")
     found["spectra"].analyze("spectral_dendrogram")
+    found["circuit"] = train("circuit", "task.p=7", "checkpoint.early=[0,10,20]")
+    for name in ("fourier_circuit", "activation_surface", "laplacian_spectrum", "phases"):
+        found["circuit"].analyze(name)
     with pytest.raises(DivergedError, match="the objective is"):
         train("diverged", "optimizer.lr=1e30")
     found["diverged"] = grokscope.open(out / "diverged")
     with create(out / "empty", load("quick", SMALL, environment={}), {}):
         found["nothing measured"] = grokscope.open(out / "empty")
     return found
+
+
+@pytest.fixture
+def closed_form():
+    """Return a function that makes the quadratic network whose weights are known.
+
+    Weights cos(2πka/p + φ1), cos(2πkb/p + φ2) and cos(2πkc/p + φ1 + φ2), the phases drawn;
+    frequencies: one for each unit in turn, all 1 … (p - 1)/2 by default.
+    """
+    import math
+
+    import numpy as np
+
+    from grokscope.models.mlp import MLP
+    from grokscope.objectives import Objective
+    from grokscope.objectives.cross_entropy import CrossEntropy
+    from grokscope.problem import Problem
+    from grokscope.snapshot import Snapshot
+    from grokscope.tasks import Data
+    from grokscope.tasks.modular import Modular
+
+    def make(p, units, *, frequencies=None, scale=1.0):
+        problem, flat = Problem.build(
+            task=Modular(p=p),
+            data=Data(train_fraction=0.4),
+            model=MLP(width=units, activation="quadratic", biases=False),
+            objective=Objective(CrossEntropy()),
+            seed=0,
+            dtype=torch.float64,
+        )
+        rng = np.random.default_rng(0)
+        every = list(frequencies or range(1, (p - 1) // 2 + 1))
+        tensors = problem.layout.split(flat)
+        x = torch.arange(p, dtype=torch.float64)
+        for unit in range(units):
+            turn = 2 * math.pi * every[unit % len(every)] / p * x
+            one, two = rng.uniform(0, 2 * math.pi, 2)
+            tensors["first.weight"][unit] = torch.cat([(turn + one).cos(), (turn + two).cos()])
+            tensors["unembed.weight"][:, unit] = scale * (turn + one + two).cos()
+        return Snapshot(problem, flat)
+
+    return make

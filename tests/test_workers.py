@@ -30,10 +30,11 @@ def test_runs_side_by_side_are_the_runs_alone(tmp_path):
         configs(3),
         out=tmp_path / "all",
         planned=planned,
-        ended=lambda run, error: told.append((run.name, error)),
+        told=told.append,
     )
     assert [run.name for run in runs] == ["quick", "quick-2", "quick-3"]
-    assert sorted(told) == [("quick", ""), ("quick-2", ""), ("quick-3", "")]
+    ends = sorted((news.name, news.state, news.reason) for news in told if news.ended)
+    assert ends == [(name, "finished", "") for name in ("quick", "quick-2", "quick-3")]
     for config, run in zip(configs(3), runs, strict=True):
         assert run.verify() == []
         assert same(run, grokscope.train(config, out=tmp_path / "alone"))
@@ -63,10 +64,11 @@ def test_a_run_that_fails_leaves_the_others_alone(tmp_path, device):
         members,
         out=tmp_path / "all",
         planned=Plan(jobs, 1, device),
-        ended=lambda run, error: told.update({run.name: error}),
+        told=lambda news: told.update({news.name: news}) if news.ended else None,
     )
-    assert told["quick"] == ""
-    assert "objective is" in told["quick-2"]
+    assert (told["quick"].state, told["quick"].reason) == ("finished", "")
+    assert told["quick-2"].state == "diverged"
+    assert "objective is" in told["quick-2"].reason
     assert [run.outcome for run in runs][1] == "diverged"
     if device == "cpu":
         assert same(runs[0], grokscope.train(members[0], out=tmp_path / "alone"))

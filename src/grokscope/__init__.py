@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from grokscope.store import Runs as Runs
     from grokscope.store import open_all as open_all
     from grokscope.store import open_run as open  # noqa: A004
+    from grokscope.sweeps import load_sweep as load_sweep
+    from grokscope.sweeps import run_sweep as run_sweep
     from grokscope.workers import train_all as train_all
 
 __version__ = "0.1.0"
@@ -35,6 +37,8 @@ _HOMES = {
     "open": ("grokscope.store", "open_run"),
     "plan": ("grokscope.engine", "plan"),
     "train_all": ("grokscope.workers", "train_all"),
+    "load_sweep": ("grokscope.sweeps", "load_sweep"),
+    "run_sweep": ("grokscope.sweeps", "run_sweep"),
 }
 
 __all__ = [
@@ -43,10 +47,12 @@ __all__ = [
     "Runs",
     "Snapshot",
     "load",
+    "load_sweep",
     "open",
     "open_all",
     "plan",
     "resume",
+    "run_sweep",
     "train",
     "train_all",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grokscope.config import RunConfig, decode, encode, load
+from grokscope.config import RunConfig, decode, encode, identity, load
 from grokscope.config.decode import merge, parse_override
 from grokscope.engine import Finished, Measured, Milestones, Record, Saved, State
 from grokscope.engine import train as records_of
@@ -115,6 +115,43 @@ def resume(
             if changes:
                 writer.drifted(facts, changes, 0 if state is None else state.step)
             return _write(config, writer, state, observer, stop_requested)
+
+
+def settle(
+    config: RunConfig,
+    path: Path,
+    *,
+    allow_drift: bool = False,
+    observer: Observer = lambda record: None,
+    stop_requested: Stop = lambda: False,
+) -> Run:
+    """Bring the run at `path` to its end from wherever it stands, and return it.
+
+    It is begun where there is none, gone on with where it is not done, made longer where `config`
+    asks for more, and left as it is where it has all that. Raises ConfigError where the run there
+    is of another configuration.
+    """
+    if not (path / "config.yaml").is_file():
+        watched: dict[str, Any] = {"observer": observer, "stop_requested": stop_requested}
+        return train(config, out=path.parent, name=path.name, **watched)
+    run = open_run(path)
+    if identity(run.config) != identity(config):
+        raise ConfigError(f"{path}: holds a run of another configuration, which is left as it is")
+    return resume(
+        run,
+        missing_steps(run, config),
+        allow_drift=allow_drift,
+        observer=observer,
+        stop_requested=stop_requested,
+    )
+
+
+def missing_steps(run: Run, config: RunConfig) -> list[str]:
+    """Return the override with which a run goes as far as `config` asks; empty where it will."""
+    enough = run.config.steps if config.stop == run.config.stop else run.status.get("step", 0)
+    if config.stop == "grokked" and run.outcome == "grokked":
+        enough = config.steps
+    return [f"steps={config.steps}"] if config.steps > enough else []
 
 
 def extend(run: Run, overrides: Sequence[str]) -> RunConfig:

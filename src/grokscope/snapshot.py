@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from grokscope.errors import ScienceError
 from grokscope.models import Signal, replace
+from grokscope.optim import Optimizer, Schedule
 from grokscope.problem import Problem
 from grokscope.typing import Named
 
@@ -16,7 +18,8 @@ class Snapshot:
     """A problem at given parameters.
 
     step: updates applied; params: the flat vector the network is bound to; optimizer: the named
-    state of the optimizer; given: attributes already known, such as the logits of a training step.
+    state of the optimizer, and rule and schedule what makes its next update of that; given:
+    attributes already known, such as the logits of a training step.
     """
 
     def __init__(
@@ -26,12 +29,16 @@ class Snapshot:
         *,
         step: int = 0,
         optimizer: Named | None = None,
+        rule: Optimizer | None = None,
+        schedule: Schedule | None = None,
         given: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.problem = problem
         self.params = params
         self.step = step
         self.optimizer: Named = {} if optimizer is None else optimizer
+        self.rule = rule
+        self.schedule = schedule or Schedule()
         self.__dict__.update(given or {})
 
     @cached_property
@@ -67,6 +74,32 @@ class Snapshot:
         return self.problem.at(self.step).gradient(self.problem.train)[1]
 
     @cached_property
+    def step_gradient(self) -> Float[Tensor, " size"]:
+        """Gradient that the next update takes: that of its batch where training gives it.
+
+        A stored run knows its state and not its batches: there it is `gradient`.
+        """
+        return self.gradient
+
+    @cached_property
+    def next_update(self) -> tuple[Float[Tensor, " size"], Named]:
+        """What the next step adds to the parameters, and the optimizer's state after it.
+
+        Nothing is applied. Raises ScienceError where the optimizer is not known.
+        """
+        return self.update_by(self.rule, self.schedule)
+
+    def update_by(
+        self, rule: Optimizer | None, schedule: Schedule
+    ) -> tuple[Float[Tensor, " size"], Named]:
+        """Return what another optimizer with the same state would do next."""
+        if rule is None:
+            raise ScienceError("this snapshot was made without its optimizer")
+        transform, gradient = rule.transform(self.problem.layout, schedule), self.step_gradient
+        with torch.no_grad():
+            return transform.update(gradient, self.optimizer, self.params, self.step)
+
+    @cached_property
     def signals(self) -> tuple[Signal, ...]:
         """What passes the gates and routings of the network for the training examples, in order."""
         return tuple(self.problem.signals(self.problem.train))
@@ -79,6 +112,15 @@ class Snapshot:
     def activation(self, name: str) -> Tensor:
         """Return the activation at a probe for the training examples, shape [n, ...]."""
         return self.problem.activation(name, self.problem.train)
+
+    def everywhere(self, name: str) -> Tensor:
+        """Return the activation at a probe for every example, in the order of the dataset."""
+        problem = self.problem
+        train, test = (problem.activation(name, side) for side in (problem.train, problem.test))
+        found = train.new_empty(len(problem.dataset), *train.shape[1:])
+        found[problem.split.train.to(found.device)] = train
+        found[problem.split.test.to(found.device)] = test
+        return found
 
     def activation_gradient(self, name: str) -> Tensor:
         """Return the gradient of the task loss with respect to an activation, shape [n, ...].

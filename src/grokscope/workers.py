@@ -1,40 +1,66 @@
 """Several runs at once, as a plan says: in processes on a CPU, in batches on another device."""
 
-import multiprocessing
-import os
-import signal
+import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from grokscope.config import RunConfig, decode, encode
-from grokscope.engine import Job, Plan, plan
-from grokscope.errors import GrokscopeError
-from grokscope.launch import Stop, free_name, train, train_cohort
+from grokscope.engine import Measured, Plan, Record, plan
+from grokscope.errors import GrokscopeError, StorageError
+from grokscope.launch import Stop, free_name, settle, train_cohort
+from grokscope.pool import Again, Tell, run_calls
 from grokscope.store import Run, open_run
 
-POLL = 0.2
-"""Seconds between two looks at whether to stop."""
+HEARD = 0.25
+"""Seconds at least between two reports of one run under way."""
 
-Ended = Callable[[Run, str], None]
+
+@dataclass(frozen=True)
+class News:
+    """Where a run is: `running`, `again` after its worker died, or how it ended.
+
+    It ends `finished`, `interrupted`, `diverged` or `failed`; reason: why, or an empty text.
+    """
+
+    name: str
+    state: str
+    step: int = 0
+    train_acc: float = float("nan")
+    test_acc: float = float("nan")
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more will be heard of the run."""
+        return self.state not in ("running", "again")
+
+
+Told: TypeAlias = Callable[[News], None]
 
 
 def train_all(
     configs: Sequence[RunConfig],
     *,
     out: str | Path = "runs",
+    names: Sequence[str] | None = None,
     planned: Plan | None = None,
-    ended: Ended = lambda run, error: None,
+    told: Told = lambda news: None,
     stop_requested: Stop = lambda: False,
+    allow_drift: bool = False,
 ) -> list[Run]:
     """Train several runs and return them in order, each stored below `out` under its own name.
 
-    planned: how, by default what `plan` returns for this machine. ended: told of each run as it
-    ends, with what went wrong or an empty text; a run that fails leaves the others alone. When
-    stop_requested answers True, runs under way end with a checkpoint and no other begins.
+    names: without them each run is new and gets a free name; a given name may be that of a run of
+    the same configuration, which is then gone on with, or left alone where it is done.
+    planned: how, by default what `plan` returns for this machine. told: hears where each run is and
+    how it ends; a run that fails leaves the others alone, and one whose process died is gone on
+    with. When stop_requested answers True, runs under way end with a checkpoint and no other
+    begins.
 
     >>> import tempfile
     >>> from grokscope.config import load
@@ -43,20 +69,59 @@ def train_all(
     ['quick', 'quick-2']
     """
     planned = planned or plan(configs)
-    names = _names(Path(out), configs)
+    out = Path(out)
+    names = _names(out, configs) if names is None else names
     if planned.device != "cpu":
-        for job in planned.jobs:
-            chosen = [configs[number] for number in job.runs]
-            places = [names[number] for number in job.runs]
-            errors = train_cohort(chosen, out=out, names=places, stop_requested=stop_requested)
-            for place, error in zip(places, errors, strict=True):
-                ended(open_run(Path(out) / place), error)
-            if stop_requested():
-                break
+        _in_batches(configs, names, planned, out, told, stop_requested, allow_drift)
     else:
-        _in_processes(configs, names, planned, str(out), ended, stop_requested)
-    paths = [Path(out) / name for name in names]
+        calls = [
+            (encode(configs[number]), str(out / names[number]), job.lanes, allow_drift)
+            for job in planned.jobs
+            for number in job.runs
+        ]
+        order = [names[number] for job in planned.jobs for number in job.runs]
+        run_calls(
+            train_one,
+            calls,
+            workers=planned.workers,
+            heard=lambda number, message: told(_news(out / order[number], message)),
+            stop_requested=stop_requested,
+        )
+    paths = [out / name for name in names]
     return [open_run(path) for path in paths if (path / "config.yaml").is_file()]
+
+
+def train_one(
+    tree: Mapping[str, Any], path: str, lanes: int, allow_drift: bool, tell: Tell, stop: Stop
+) -> str:
+    """Bring one run to its end, telling News on the way; return what went wrong, or ''.
+
+    Raises StorageError, after which another attempt is worth while.
+    """
+    torch.set_num_threads(lanes)
+    last = 0.0
+
+    def observer(record: Record) -> None:
+        nonlocal last
+        if isinstance(record, Measured) and time.monotonic() - last > HEARD:
+            last = time.monotonic()
+            values = record.values
+            accuracies = values["train_acc"], values["test_acc"]
+            tell(News(Path(path).name, "running", record.step, *accuracies))
+
+    try:
+        settle(
+            decode(dict(tree)),
+            Path(path),
+            observer=observer,
+            stop_requested=stop,
+            allow_drift=allow_drift,
+        )
+    except StorageError:
+        raise
+    except GrokscopeError as error:
+        return str(error)
+    return ""
 
 
 def _names(out: Path, configs: Sequence[RunConfig]) -> list[str]:
@@ -66,64 +131,67 @@ def _names(out: Path, configs: Sequence[RunConfig]) -> list[str]:
     return names
 
 
-def _in_processes(
+def _news(path: Path, message: Any) -> News:
+    """Return what a message of a worker says about a run."""
+    if isinstance(message, News):
+        return message
+    if isinstance(message, Again):
+        return dataclasses.replace(how_it_stands(path), state="again", reason=message.reason)
+    return how_it_stands(path, message.reason)
+
+
+def how_it_stands(path: Path, reason: str = "") -> News:
+    """Return what is known of a run that is not under way; reason: what went wrong with it."""
+    try:
+        status = open_run(path).status
+    except GrokscopeError as error:
+        return News(path.name, "failed", reason=reason or str(error))
+    last = status.get("last") or {}
+    diverged = status.get("outcome") == "diverged"
+    state = "diverged" if diverged else "failed" if reason else str(status.get("state"))
+    return News(
+        path.name,
+        state,
+        status.get("step") or 0,
+        last.get("train_acc", float("nan")),
+        last.get("test_acc", float("nan")),
+        reason,
+    )
+
+
+def _in_batches(
     configs: Sequence[RunConfig],
     names: Sequence[str],
     planned: Plan,
-    out: str,
-    ended: Ended,
+    out: Path,
+    told: Told,
     stop_requested: Stop,
+    allow_drift: bool,
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    waiting = list(planned.jobs)
-    under_way: dict[Future[str], Job] = {}
-    with ProcessPoolExecutor(planned.workers, context, _prepare, (stop, os.getpid())) as pool:
-        while waiting or under_way:
-            while waiting and len(under_way) < planned.workers and not stop.is_set():
-                job = waiting.pop(0)
-                (number,) = job.runs
-                tree = encode(configs[number])
-                under_way[pool.submit(_train, tree, out, names[number], job.lanes)] = job
-            done, _ = wait(under_way, timeout=POLL, return_when=FIRST_COMPLETED)
-            for future in done:
-                (number,) = under_way.pop(future).runs
-                path = Path(out) / names[number]
-                error = _error(future)
-                if (path / "config.yaml").is_file():
-                    ended(open_run(path), error)
-            if stop_requested():
-                stop.set()
-                waiting.clear()
+    for job in planned.jobs:
+        fresh = [number for number in job.runs if not (out / names[number]).exists()]
+        errors = dict.fromkeys(job.runs, "")
+        if fresh:
+            found = train_cohort(
+                [configs[number] for number in fresh],
+                out=out,
+                names=[names[number] for number in fresh],
+                stop_requested=stop_requested,
+            )
+            errors |= dict(zip(fresh, found, strict=True))
+        for number in job.runs:
+            if number not in fresh:
+                errors[number] = _settled(
+                    configs[number], out / names[number], stop_requested, allow_drift
+                )
+            told(how_it_stands(out / names[number], errors[number]))
+        if stop_requested():
+            break
 
 
-def _error(future: Future[str]) -> str:
-    error = future.exception()
-    return future.result() if error is None else f"{type(error).__name__}: {error}"
-
-
-_stop: Any = None
-_parent = 0
-
-
-def _prepare(stop: Any, parent: int) -> None:
-    """Make a process a worker: it stops when its parent says so, or is gone."""
-    global _stop, _parent
-    _stop, _parent = stop, parent
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent is told, and decides
-
-
-def _train(tree: Mapping[str, Any], out: str, name: str, lanes: int) -> str:
-    """Train one run in a worker; return what went wrong, or an empty text."""
-    torch.set_num_threads(lanes)
+def _settled(config: RunConfig, path: Path, stop_requested: Stop, allow_drift: bool) -> str:
     try:
-        train(
-            decode(dict(tree)),
-            out=out,
-            name=name,
-            stop_requested=lambda: _stop.is_set() or os.getppid() != _parent,
-        )
+        settle(config, path, stop_requested=stop_requested, allow_drift=allow_drift)
     except GrokscopeError as error:
         return str(error)
     return ""

@@ -19,7 +19,7 @@ from grokscope.plots import PLOTS
 from grokscope.store.results import ANALYSES
 from grokscope.tasks import TASKS
 
-VERBS = ["train", "resume", "show", "analyze", "pipeline", "report", "export", "verify"]
+VERBS = ["train", "resume", "sweep", "show", "analyze", "pipeline", "report", "export", "verify"]
 FACTS = {
     "run",
     "outcome",
@@ -125,7 +125,9 @@ def test_a_report_and_figures_are_written(command, run_path):
     ending = command("report", run_path, "--figures", "html", "--json")
     written = only_object(ending.out)["written"]
     names = [str(run_path / "report.html")]
-    shown = [name for name, part in PLOTS.items() if part.applies(grokscope.open(run_path))]
+    run = grokscope.open(run_path)
+    parts = sorted(PLOTS.values(), key=lambda part: part.order)
+    shown = [part.name for part in parts if part.applies(run)]
     assert len(shown) < len(PLOTS)
     names += [str(run_path / "figures" / f"{name}.html") for name in shown]
     assert ending.code == 0

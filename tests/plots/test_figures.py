@@ -9,7 +9,16 @@ from grokscope.plots import PLOTS, Plot, save
 from grokscope.plots import plot as register
 from grokscope.plots.training_curves import training_curves
 
-FULL = ["plain", "memorized", "grokked", "at once", "gated", "routed", "spectra"]
+FULL = [
+    "plain",
+    "memorized",
+    "grokked",
+    "at once",
+    "gated",
+    "routed",
+    "spectra",
+    "circuit",
+]
 CONDITIONS = [*FULL, "no metrics", "one step", "only step 0", "diverged", "nothing measured"]
 
 every_plot = pytest.mark.parametrize("name", sorted(PLOTS))

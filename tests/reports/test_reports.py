@@ -14,6 +14,7 @@ CONDITIONS = [
     "plain",
     "gated",
     "routed",
+    "circuit",
     "memorized",
     "grokked",
     "at once",
@@ -57,7 +58,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def light(monkeypatch):
     """Leave the library out, so that what remains of a page is our own."""
-    monkeypatch.setattr("grokscope.reports.run.get_plotlyjs", lambda: "")
+    monkeypatch.setattr("grokscope.reports.page.get_plotlyjs", lambda: "")
 
 
 @pytest.mark.usefixtures("light")

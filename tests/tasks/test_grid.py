@@ -3,7 +3,7 @@ import torch
 
 from grokscope.errors import ScienceError
 from grokscope.tasks.base import Dataset, Factor, Signature, Task
-from grokscope.tasks.grid import grid_size, modulus
+from grokscope.tasks.grid import grid_size, modulus, sums
 from grokscope.tasks.group import Group
 from grokscope.tasks.mixed import Mixed
 from grokscope.tasks.modular import Modular
@@ -56,3 +56,32 @@ class Alone(Task):
 def test_a_task_of_one_operand_is_refused():
     with pytest.raises(ScienceError, match=r"^here: .*; the task 'alone' has no two of one size$"):
         grid_size(Alone(), "here")
+
+
+@pytest.mark.parametrize(
+    ("task", "signs"),
+    [
+        (Modular(p=5), (1, 1)),
+        (Modular(p=6, operation="subtract"), (1, -1)),
+        (Group(family="cyclic", n=8), (1, 1)),
+    ],
+)
+def test_the_sums_are_what_the_answer_turns_with(task, signs):
+    found, p = sums(task, "here"), grid_size(task, "here")
+    for a in range(p):
+        for b in range(p):
+            assert found[a, b].item() == (signs[0] * a + signs[1] * b) % p
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        (Modular(p=7, operation="multiply"), "needs an answer ±a ± b modulo 7, .* this modular"),
+        (Polynomial(p=7), "needs an answer ±a ± b modulo 7, .* this polynomial"),
+        (Modular(p=5, pairs="unordered"), "needs all 25 ordered pairs"),
+        (Group(family="dihedral", n=4), "needs two operands modulo p; the dihedral"),
+    ],
+)
+def test_an_answer_that_does_not_turn_is_refused(task, reason):
+    with pytest.raises(ScienceError, match=f"^here: {reason}"):
+        sums(task, "here")

@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from grokscope.errors import ScienceError
+from grokscope.metrics.embedding import first_embedding
 from grokscope.ops import fourier
-from grokscope.snapshot import Snapshot
 from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run
 from grokscope.tasks.grid import modulus
@@ -49,19 +47,3 @@ def embedding_waves(run: Run) -> tuple[dict[str, Any], Arrays]:
     arrays["steps"] = np.array(run.steps)
     arrays["frequencies"] = np.arange(p // 2 + 1)[kept]
     return scalars, arrays
-
-
-def first_embedding(snapshot: Snapshot) -> Float[Tensor, "p d"]:
-    """Return one row for each value of the first operand: its embedding, or its first-layer column.
-
-    Raises ScienceError for a network with neither `embed.weight` nor `first.weight`.
-    """
-    factor = snapshot.problem.dataset.signature.factors[0]
-    tensors = snapshot.tensors
-    if "embed.weight" in tensors:
-        return tensors["embed.weight"][factor.start : factor.start + factor.size].detach()
-    if "first.weight" in tensors:
-        return tensors["first.weight"].t()[: factor.size].detach()
-    raise ScienceError(
-        "embedding_waves: this network has neither embed.weight nor first.weight to read"
-    )

@@ -18,6 +18,9 @@ def command(
 ) -> None:
     """Analyze runs; a result made before is read back.
 
+    `lead_time` and `sweep` compare many runs: give folders of them. `sweep` takes `hypothesis=...`
+    as often as wanted.
+
     Example: [bold]grokscope analyze grokking_time runs/quick k=5[/bold]
     """
     import json as json_
@@ -25,12 +28,18 @@ def command(
     from grokscope.cli.console import computing
     from grokscope.config.decode import parse_override
     from grokscope.errors import ConfigError
-    from grokscope.store import open_run
+    from grokscope.store import COMPARISONS, open_run
 
     paths = [text for text in runs if "=" not in text or Path(text).exists()]
+    if name == "sweep":
+        _sweep(paths, [text for text in runs if text not in paths], json)
+        return
     options = dict(parse_override(text) for text in runs if text not in paths)
     if not paths:
         raise ConfigError("analyze: name at least one run directory")
+    if name in COMPARISONS:
+        compare(name, paths, options, json=json)
+        return
     results: dict[str, dict[str, Any]] = {}
     for run in [open_run(path) for path in paths]:
         with computing(f"{run.name} {name}"):
@@ -43,6 +52,39 @@ def command(
         width = max(map(len, scalars))
         for key, value in scalars.items():
             answer(f"  {key:<{width}}  {'–' if value is None else _shown(value)}")
+
+
+def compare(name: str, folders: list[str], options: dict[str, Any], *, json: bool) -> None:
+    """Answer with one row for each thing compared over all runs below some folders."""
+    import json as json_
+
+    import polars as pl
+
+    from grokscope.config.options import decode_options
+    from grokscope.store import COMPARISONS, Runs, open_all
+
+    function = COMPARISONS[name]
+    chosen = decode_options(name, function, options)
+    runs = Runs(tuple(run for folder in folders for run in open_all(folder)))
+    table = function(runs, **chosen)
+    if json:
+        answer(json_.dumps({"analysis": name, "rows": table.to_dicts()}))
+        return
+    flat = table.select(pl.exclude(pl.List(pl.Int64)))
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_width_chars=200):
+        answer(str(flat))
+
+
+def _sweep(paths: list[str], options: list[str], json: bool) -> None:
+    from grokscope.cli.findings import analyze_folders
+    from grokscope.errors import ConfigError
+
+    other = [text for text in options if text.partition("=")[0] != "hypothesis"]
+    if other:
+        raise ConfigError(f"sweep: unknown option {other[0]!r} (known: hypothesis=...)")
+    if not paths:
+        raise ConfigError("analyze: name at least one folder of runs")
+    analyze_folders(paths, [text.partition("=")[2] for text in options], json=json)
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,17 @@ from typing import Annotated
 import typer
 
 from grokscope import __version__
-from grokscope.cli import analyze, export, pipeline, report, resume, show, train, verify
+from grokscope.cli import (
+    analyze,
+    export,
+    pipeline,
+    report,
+    resume,
+    show,
+    sweep,
+    train,
+    verify,
+)
 
 
 def _version(wanted: bool) -> None:
@@ -36,5 +46,5 @@ def grokscope(
     """
 
 
-for verb in (train, resume, show, analyze, pipeline, report, export, verify):
+for verb in (train, resume, sweep, show, analyze, pipeline, report, export, verify):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)

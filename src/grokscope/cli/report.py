@@ -1,4 +1,4 @@
-"""`grokscope report`: one self-contained page of a run."""
+"""`grokscope report`: one self-contained page of a run or of a folder of runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from grokscope.cli.console import answer
+from grokscope.cli.findings import is_folder_of_runs, report_folder
 from grokscope.cli.options import Json, Runs
 
 
@@ -16,7 +17,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write report.html into runs.
+    """Write report.html into runs, or into folders of runs: one page over all of a folder.
 
     Example: [bold]grokscope report runs/quick --figures png[/bold]
     """
@@ -28,9 +29,12 @@ def command(
 
     if figures is not None:
         check_ending(Path(f"figures.{figures.lstrip('.')}"))
-    written = []
-    for run in [open_run(path) for path in runs]:
-        written.append(str(write_report(run)))
+    written: list[Path] = []
+    for folder in [Path(path) for path in runs if is_folder_of_runs(Path(path))]:
+        written += report_folder(folder, figures)[1]
+    for run in [open_run(path) for path in runs if not is_folder_of_runs(Path(path))]:
+        written.append(write_report(run))
         if figures is not None:
-            written += [str(path) for path in write_figures(run, figures)]
-    answer(json_.dumps({"written": written}) if json else "\n".join(written))
+            written += write_figures(run, figures)
+    names = [str(path) for path in written]
+    answer(json_.dumps({"written": names}) if json else "\n".join(names))

@@ -19,7 +19,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show recipes, tasks, models, losses, optimizers, metrics, analyses, fields, the schema.
+    """Show recipes, sweeps, parts of every kind, metrics, analyses, fields, the schema.
 
     Example: [bold]grokscope show task modular[/bold]
     """
@@ -29,9 +29,11 @@ def command(
     from grokscope.errors import ConfigError
 
     views: dict[str, Callable[[str | None], Any]] = {
-        "recipe": _recipes,
+        "recipe": lambda name: _files("recipe", name),
+        "sweep": lambda name: _files("sweep", name),
         "config": _config,
         **{part: lambda name, part=part: _parts(part, name) for part in PARTS},  # type: ignore[misc]
+        "dynamics": _dynamics,
         "metric": lambda name: _functions("metric", name),
         "analysis": lambda name: _functions("analysis", name),
         "plot": lambda name: _functions("plot", name),
@@ -55,18 +57,20 @@ def command(
         _table(content)
 
 
-def _recipes(name: str | None) -> Any:
+def _files(kind: str, name: str | None) -> Any:
+    """Return the notes of every recipe or sweep that ships, or the text of one."""
     from grokscope._registry import nearest
     from grokscope.config import recipes
     from grokscope.config.document import Document
     from grokscope.errors import ConfigError
+    from grokscope.sweeps.file import sweep_recipes
 
-    known = recipes()
+    known = recipes() if kind == "recipe" else sweep_recipes()
     if name is None:
         return {key: Document.read(path).mapping().get("notes", "") for key, path in known.items()}
     if name not in known:
         raise ConfigError(
-            f"no recipe {name!r}{nearest(name, list(known))} (known: {', '.join(known)})"
+            f"no {kind} {name!r}{nearest(name, list(known))} (known: {', '.join(known)})"
         )
     return known[name].read_text(encoding="utf-8")
 
@@ -76,6 +80,16 @@ def _parts(kind: str, name: str | None) -> dict[str, str]:
     if name is not None:
         return _fields(registry[name].__name__)
     return {key: (part.__doc__ or "").strip().splitlines()[0] for key, part in registry.items()}
+
+
+def _dynamics(name: str | None) -> dict[str, str]:
+    """Return what may move the parameters, or the words of one."""
+    from grokscope.problem import DYNAMICS
+
+    known = {key: (part.__doc__ or "").strip() for key, part in DYNAMICS.items()}
+    if name is not None:
+        return {name: " ".join((DYNAMICS[name].__doc__ or "").split())}
+    return {key: words.splitlines()[0] for key, words in known.items()}
 
 
 def _functions(kind: str, name: str | None) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """YAML documents: read strictly, within limits, and able to say on which line a path stands."""
 
 import contextlib
+import functools
+import itertools
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,9 @@ ROOM = 10
 MAX_ALIASES = 32
 MAX_DEPTH = 32
 _DEEP = re.compile(r"[\[{](?:\s*[\[{]){" f"{MAX_DEPTH}}}")
+_KEY = re.compile(r"[a-z_]+:[ \n]")
+_LINKS = re.compile(r"[&*!%#\r\t\x85\u2028\u2029]|^---|^\.\.\.|<<", re.MULTILINE)
+"""What lets one part of a document change the meaning of another, or of a line's end."""
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, AttributeError)
 """What the reader raises at a value that is not what its tag or form says."""
 
@@ -78,6 +83,8 @@ class Document:
 
     def value(self) -> Any:
         """Return the value of the document: YAML 1.2, so `1e-8` is a number and `no` a word."""
+        if (known := self._by_section()) is not None:
+            return known
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the reader, about an anchor that is used again
@@ -103,16 +110,40 @@ class Document:
             line = here or line
         return line
 
+    def _by_section(self) -> dict[str, Any] | None:
+        """Return the mapping of a document read section by section, or None where it is no such.
+
+        The configurations of a thousand runs differ in a few lines, and a section that was read
+        before is not read again. Only for documents that are too short for too many values, whose
+        top level is plain keys, and in which no section can refer to another; all else, and all
+        that is wrong, is for `value` to read as a whole.
+        """
+        lines = self.text.splitlines(keepends=True)
+        if self.room == 1 or len(self.text) > self.room * MAX_VALUES or _LINKS.search(self.text):
+            return None
+        starts = [number for number, line in enumerate(lines) if line[0] not in " \n"]
+        keys = [_KEY.match(lines[start]) for start in starts]
+        if not starts or starts[0] or not all(keys):
+            return None
+        sections = ["".join(lines[a:b]) for a, b in itertools.pairwise([*starts, len(lines)])]
+        found: dict[str, Any] = {}
+        try:
+            for section in sections:
+                found |= _copied(_section(section))
+        except ConfigError:
+            return None
+        return found if len(found) == len(sections) else None
+
     @cached_property
     def _root(self) -> Node | None:
-        root: Node | None = YAML(typ="safe", pure=True).compose(self.text)
+        root: Node | None = _reader().compose(self.text)
         return root
 
     def _check_limits(self) -> None:
         most = {"levels": MAX_DEPTH, "aliases": MAX_ALIASES, "values": self.room * MAX_VALUES}
         depth = MAX_DEPTH + 1 if _DEEP.search(self.text) else 0
         aliases = values = 0
-        for event in () if depth else YAML(typ="safe", pure=True).parse(self.text):
+        for event in () if depth else _reader().parse(self.text):
             if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
                 raise ConfigError(f"{self.origin}: %YAML: expected 1.2, the version that is read")
             values += isinstance(event, ScalarEvent)
@@ -146,6 +177,25 @@ class Document:
         return self.origin if mark is None else f"{self.origin}:{mark.line + 1}"
 
 
+def _reader() -> YAML:
+    return YAML(typ="safe", pure=True, plug_ins=[])
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+@functools.lru_cache(maxsize=1024)
+def _section(text: str) -> dict[str, Any]:
+    """Return one key of a document with its value. Raises ConfigError for anything else."""
+    found = Document("section", text).mapping()
+    if len(found) != 1:
+        raise ConfigError("section: not one key")
+    return found
+
+
 def _child(node: Node | None, part: str | int) -> tuple[Node | None, int | None]:
     if isinstance(node, MappingNode):
         for key, value in node.value:
@@ -158,7 +208,7 @@ def _child(node: Node | None, part: str | int) -> tuple[Node | None, int | None]
 
 
 def _constructed(node: Node) -> Any:
-    return YAML(typ="safe", pure=True).constructor.construct_document(node)
+    return _reader().constructor.construct_document(node)
 
 
 def _scalars(node: Node | None, depth: int = 0) -> Iterator[ScalarNode]:

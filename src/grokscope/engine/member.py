@@ -78,7 +78,13 @@ class Member:
     def measure(self, given: Mapping[str, Tensor]) -> tuple[dict[str, float], dict[str, str]]:
         """Return the metrics at the present parameters, and why others are missing."""
         snapshot = Snapshot(
-            self.problem, self.params, step=self.step, optimizer=self.optimizer, given=given
+            self.problem,
+            self.params,
+            step=self.step,
+            optimizer=self.optimizer,
+            rule=self.config.optimizer,
+            schedule=self.config.schedule,
+            given=given,
         )
         missing: dict[str, str] = {}
         return measure(snapshot, self.metrics, missing=missing), missing

@@ -62,8 +62,12 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(configs: Sequence[RunConfig], machine: Machine | None = None) -> Plan:
+def plan(
+    configs: Sequence[RunConfig], machine: Machine | None = None, *, workers: int | None = None
+) -> Plan:
     """Return how to train runs, one job after another or several at once.
+
+    machine: by default this one; workers: processes at most, by default as many as it has room for.
 
     On a CPU every run is a job: processes of one thread do more in a second than one process of
     many threads. The runs that are left when the cores no longer divide them get several threads
@@ -88,7 +92,7 @@ def plan(configs: Sequence[RunConfig], machine: Machine | None = None) -> Plan:
     sizes = {runs[0]: step_bytes(configs[runs[0]]) for runs in groups.values()}
     if device == "cpu":
         needed = {run: PROCESS + sizes[runs[0]] for runs in groups.values() for run in runs}
-        return _processes(configs, needed, machine)
+        return _processes(configs, needed, machine, workers or machine.cores)
     free = SHARE * (machine.cuda_memory or machine.memory)
     jobs = []
     for runs in groups.values():
@@ -98,15 +102,18 @@ def plan(configs: Sequence[RunConfig], machine: Machine | None = None) -> Plan:
     return Plan(tuple(jobs), 1, device)
 
 
-def _processes(configs: Sequence[RunConfig], needed: dict[int, int], machine: Machine) -> Plan:
+def _processes(
+    configs: Sequence[RunConfig], needed: dict[int, int], machine: Machine, most: int
+) -> Plan:
     fitting = max(1, int(SHARE * machine.memory // max(needed.values())))
     asked = max(config.threads or 1 for config in configs)
-    workers = max(1, min(len(configs), machine.cores // asked, fitting))
+    workers = max(1, min(len(configs), machine.cores // asked, fitting, most))
     whole = len(configs) - len(configs) % workers
     jobs = []
     for number, config in enumerate(configs):
         share = workers if number < whole else len(configs) - whole
-        jobs.append(Job((number,), config.threads or machine.cores // share, needed[number]))
+        lanes = config.threads or max(1, machine.cores // share)
+        jobs.append(Job((number,), lanes, needed[number]))
     return Plan(tuple(jobs), workers, "cpu")
 
 

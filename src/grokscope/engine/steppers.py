@@ -56,10 +56,12 @@ class Alone(Stepper):
                 "penalty": terms.penalty.detach(),
                 "gradient": self._gradient,
             }
+        else:
+            self._known = {"step_gradient": self._gradient}
         return terms.total.detach().unsqueeze(0)
 
     def known(self, number: int) -> Mapping[str, Tensor]:
-        """Return logits, penalty and gradient of the full batch."""
+        """Return logits, penalty and gradient of the full batch, or the gradient of another."""
         return self._known
 
     def apply(self) -> None:
@@ -156,7 +158,7 @@ class Together(Stepper):
     def known(self, number: int) -> Mapping[str, Tensor]:
         """Return logits, penalty and gradient of the full batch."""
         if not self._full:
-            return {}
+            return {"step_gradient": self._gradients[number]}
         return {
             "train_logits": self._logits[number].detach(),
             "penalty": self._penalty[number].detach(),

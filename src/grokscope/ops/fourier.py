@@ -103,3 +103,31 @@ def smooth_share(
         counted[0, 0] = 0
     kept = of_modes * counted
     return (kept * within).sum() / kept.sum()
+
+
+def by_frequencies(grid: Float[Tensor, "p p n"]) -> Float[Tensor, "frequencies frequencies n"]:
+    """Return the energy of each function on all pairs in {cos k, sin k}(a) × {cos l, sin l}(b).
+
+    k and l count from 0, the constant, to p/2; the energies of a function sum to ‖x‖².
+    """
+    waves_of = basis(len(grid)).to(grid.device)
+    squares = torch.einsum("ia,abn,jb->ijn", waves_of, grid.double(), waves_of).square()
+    number = (torch.arange(len(grid), device=grid.device) + 1) // 2
+    frequencies = len(grid) // 2 + 1
+    rows = squares.new_zeros(frequencies, *squares.shape[1:]).index_add(0, number, squares)
+    return rows.new_zeros(frequencies, frequencies, grid.shape[2]).index_add(1, number, rows)
+
+
+def unit_shares(grid: Float[Tensor, "p p n"]) -> Float[Tensor, "frequencies n"]:
+    """Return the share of each unit's variation that is made of one frequency, k = 1 … p/2.
+
+    The energy in {1, cos k, sin k}(a) × {1, cos k, sin k}(b) over that of all but the constant. 0
+    for a unit that never changes.
+    """
+    energies_of = by_frequencies(grid)
+    total = energies_of.sum((0, 1)) - energies_of[0, 0]
+    alone = energies_of[0, 1:] + energies_of[1:, 0]
+    both = energies_of.diagonal()[:, 1:].t()  # the diagonal comes last
+    floor = torch.finfo(torch.float32).eps ** 2 * energies_of.sum((0, 1))
+    shares = (alone + both) / total
+    return torch.where(total > floor, shares, torch.zeros_like(shares))

@@ -63,6 +63,11 @@ class AdamW(Moments):
 
     kind: Literal["adamw"] = "adamw"
 
+    @property
+    def decays_apart(self) -> bool:
+        """True: decay never enters the moments."""
+        return True
+
     def transform(self, layout: Layout, schedule: Schedule) -> Transform:
         """Return clip → moments → decay → -η."""
         rate = self.rate(layout, schedule)

@@ -104,6 +104,11 @@ class Decayed(Optimizer):
     """Weight decay of gates over that of everything else, whatever `decay_on` says; 0 leaves them
     alone. Decay pulls the logit of a gate to 0, which is a gate of one half."""
 
+    @property
+    def decays_apart(self) -> bool:
+        """Whether an update is a part that decay has no share in, plus a part that is all decay."""
+        return False
+
     def clipping(self) -> tuple[Transform, ...]:
         """Return the clipping transform, if any."""
         return () if self.clip_norm is None else (clip_by_norm(self.clip_norm),)

@@ -25,6 +25,11 @@ class Filtered(Moments):
     momentum: Annotated[float, Ge(0), Lt(1), PER_RUN] = 0.0
     """Momentum μ of the base `sgd`; the others have moments of their own."""
 
+    @property
+    def decays_apart(self) -> bool:
+        """Whether decay of the base does so; the filter sees no decay."""
+        return self.base == "adamw" or (self.base == "sgd" and not self.momentum)
+
     @abstractmethod
     def filter(self, layout: Layout) -> Transform:
         """Return the transform from the gradient to what the base takes for it."""

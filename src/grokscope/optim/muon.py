@@ -61,6 +61,11 @@ class Muon(Moments):
     adamw_lr: Annotated[float, Gt(0), PER_RUN] = 1e-3
     """Learning rate of AdamW, which also takes `betas` and `eps`."""
 
+    @property
+    def decays_apart(self) -> bool:
+        """True: decay enters neither momentum nor moments."""
+        return True
+
     def transform(self, layout: Layout, schedule: Schedule) -> Transform:
         """Return clip → orthogonalized momentum and moments → decay → -η of each group."""
         mine = [self._is_hidden(entry) for entry in layout.entries]

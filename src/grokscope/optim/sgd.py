@@ -39,6 +39,11 @@ class SGD(Decayed):
         if self.nesterov and isinstance(self.momentum, (int, float)) and not self.momentum:
             raise ConfigError("nesterov: looks ahead by a momentum step, so momentum must be > 0")
 
+    @property
+    def decays_apart(self) -> bool:
+        """True without momentum: the velocity holds the decay of earlier steps."""
+        return not self.momentum
+
     def transform(self, layout: Layout, schedule: Schedule) -> Transform:
         """Return clip → decay → momentum → -η."""
         return chain(

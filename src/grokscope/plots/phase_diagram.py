@@ -4,7 +4,39 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.subplots import make_subplots
 
+from grokscope.analyses.phase_diagram import by_weight
+from grokscope.analyses.phase_diagram import phase_diagram as diagram_of
+from grokscope.analyses.sweep import Findings
+from grokscope.plots.base import sweep_plot
+from grokscope.plots.groups import WIDE
 from grokscope.plots.style import LIGHT, SERIES, level_axis, template
+from grokscope.store import Runs
+
+
+def _weights(found: Findings) -> list[str]:
+    return [
+        path
+        for path in found.outcomes.varying
+        if path.startswith("penalties.") and path.endswith(".weight")
+    ]
+
+
+@sweep_plot(
+    label="Accuracy against depth",
+    order=60,
+    caption="Left: one ring a run; the dotted line joins the Pareto front, runs than which none "
+    "is better in one of accuracy and depth and as good in the other. Right: means with Student "
+    "intervals at 95 % over the weight of the penalty.",
+    applies=lambda found: (
+        bool(_weights(found))
+        and all(member.number("effective_depth") is not None for member in found.outcomes.members)
+    ),
+)
+def accuracy_against_depth(found: Findings) -> go.Figure:
+    """Draw the phase diagram over the first weight of a penalty that varies."""
+    runs = Runs(tuple(member.run for member in found.outcomes.members))
+    diagram = diagram_of(runs, weight=_weights(found)[0])
+    return phase_diagram(diagram, by_weight(diagram)).update_layout(meta=WIDE)
 
 
 def phase_diagram(runs: pl.DataFrame, weights: pl.DataFrame) -> go.Figure:

@@ -12,6 +12,9 @@ TEST = "#d9730d"
 SERIES = ("#2f7fc1", "#d9730d", "#159570", "#b65fa8", "#a08a1c", "#5a6fd0", "#c0504d", "#6b8e9e")
 """Blue and orange for train and test, then hues apart in lightness too (after Okabe and Ito)."""
 
+UNSEEN = {"censored": "triangle-up-open", "diverged": "x-thin-open"}
+"""Marks at the last step of runs whose event was not seen."""
+
 
 @dataclass(frozen=True)
 class Theme:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokscope.plots.base import plot, rows
+from grokscope.plots.shading import shade
 from grokscope.plots.style import LIGHT, TEST, TRAIN, decades, level_axis, template
 from grokscope.store import Run
 
@@ -14,7 +15,8 @@ from grokscope.store import Run
     label="Training curves",
     order=0,
     caption="Accuracy above, task loss below, over steps on a logarithmic axis. The dotted line is "
-    "what a table of the training pairs plus commutativity scores on the test set.",
+    "what a table of the training pairs plus commutativity scores on the test set. Where the "
+    "analysis phases was made, its phases are shaded.",
 )
 def training_curves(run: Run) -> go.Figure:
     """Draw accuracy and loss on train and test against the step."""
@@ -46,7 +48,7 @@ def training_curves(run: Run) -> go.Figure:
     figure.update_xaxes(decades(), row=2, col=1)
     figure.update_yaxes(level_axis("Accuracy", log=False) | {"range": [-0.03, 1.06]}, row=1, col=1)
     figure.update_yaxes(level_axis("Loss", log=True), row=2, col=1)
-    return figure
+    return shade(figure, run, panels=2)
 
 
 def _mark_baseline(figure: go.Figure, levels: list[float]) -> None:

@@ -1,12 +1,15 @@
-"""The figures of a run as files."""
+"""The figures of a run or a sweep as files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from grokscope.errors import ConfigError
-from grokscope.plots import PLOTS, save
+from grokscope.plots import PLOTS, Plot, save
 from grokscope.plots.files import IMAGES
 from grokscope.store import Run
+
+T = TypeVar("T")
 
 
 def write_figures(run: Run, ending: str) -> list[Path]:
@@ -14,13 +17,17 @@ def write_figures(run: Run, ending: str) -> list[Path]:
 
     ending: `html`, `png`, `svg` or `pdf`. Raises ConfigError for an image where no Chrome is.
     """
-    folder = run.path / "figures"
+    return write_plots(PLOTS, run, run.path / "figures", ending)
+
+
+def write_plots(plots: Mapping[str, Plot[T]], subject: T, folder: Path, ending: str) -> list[Path]:
+    """Write each plot that applies to a run, or to what a sweep found, to `folder`."""
     folder.mkdir(exist_ok=True)
     targets = []
-    for part in PLOTS.values():
-        if part.applies(run):
+    for part in sorted(plots.values(), key=lambda part: part.order):
+        if part.applies(subject):
             target = folder / f"{part.name}.{ending.lstrip('.')}"
-            save(part.function(run), target)
+            save(part.function(subject), target)
             targets.append(target)
     return targets
 

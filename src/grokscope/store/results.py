@@ -99,14 +99,17 @@ def _check_inside(path: Path) -> None:
         reading.check_inside(folder)
 
 
-def read(path: Path) -> Result:
-    """Return a stored result. Raises NoValidStateError where it is none."""
+def read(path: Path, *, arrays: bool = True) -> Result:
+    """Return a stored result, on demand without its arrays.
+
+    Raises NoValidStateError where it is none.
+    """
     kinds = {"analysis": str, "scalars": dict, "provenance": dict}
     content = reading.mapping(path / "result.json", kinds)
     if not set(kinds) <= set(content):
         raise NoValidStateError(f"{path / 'result.json'}: not a result")
-    arrays = _arrays(path / "arrays.npz") if (path / "arrays.npz").exists() else {}
-    return Result(content["analysis"], content["scalars"], arrays, content["provenance"])
+    found = _arrays(path / "arrays.npz") if arrays and (path / "arrays.npz").exists() else {}
+    return Result(content["analysis"], content["scalars"], found, content["provenance"])
 
 
 def _arrays(path: Path) -> Arrays:
@@ -122,16 +125,16 @@ def _arrays(path: Path) -> Arrays:
         raise NoValidStateError(f"{path}: not an archive of arrays ({reason})") from None
 
 
-def paths(run: Path) -> list[Path]:
-    """Return the directories of a run's stored results, oldest first."""
-    found = [path for path in (run / "results").glob("*/*/") if path.name.isalnum()]
+def paths(run: Path, name: str = "*") -> list[Path]:
+    """Return the directories of a run's stored results, of one analysis or of all, oldest first."""
+    found = [path for path in (run / "results").glob(f"{name}/*/") if path.name.isalnum()]
     return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
-def stored(run: Path) -> dict[str, Result]:
-    """Return the newest valid result of each analysis of a run."""
+def stored(run: Path, name: str = "*", *, arrays: bool = True) -> dict[str, Result]:
+    """Return the newest valid result of each analysis of a run, or of the one of that name."""
     found: dict[str, Result] = {}
-    for path in reversed(paths(run)):
+    for path in reversed(paths(run, name)):
         if path.parent.name not in found and not damage(path, ("result.json",)):
-            found[path.parent.name] = read(path)
+            found[path.parent.name] = read(path, arrays=arrays)
     return dict(sorted(found.items()))

@@ -110,7 +110,14 @@ class Run:
             raise NoValidStateError(f"{checkpoint.directory(self.path, step)}: {wrong}")
         problem, params = problem_of(self.config, device="cpu")
         params.copy_(saved.flat(problem.layout))
-        return Snapshot(problem, params, step=step, optimizer=saved.optimizer)
+        return Snapshot(
+            problem,
+            params,
+            step=step,
+            optimizer=saved.optimizer,
+            rule=self.config.optimizer,
+            schedule=self.config.schedule,
+        )
 
     def analyze(self, name: str, **options: Any) -> Result:
         """Return the result of an analysis, from the store where it was made before."""

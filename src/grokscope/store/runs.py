@@ -1,16 +1,21 @@
 """Many runs as one table."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
+from grokscope._registry import Registry
 from grokscope.config import encode
 from grokscope.errors import ConfigError, GrokscopeError
 from grokscope.store.run import Run
+
+OWN = ("checkpoints", "history", "clock", "results", "figures")
+"""Folders of a run in which there is no other run."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,17 @@ class Runs:
         return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
 
 
+Compare: TypeAlias = Callable[..., pl.DataFrame]
+
+COMPARISONS: Registry[Compare] = Registry("comparison", "grokscope.analyses")
+
+
+def comparison(function: Compare) -> Compare:
+    """Register a function `(runs, *, options) -> frame` of many runs under its own name."""
+    COMPARISONS.add(function.__name__, function)
+    return function
+
+
 def open_all(folder: str | Path) -> Runs:
     """Return all runs below a folder, at any depth; a damaged one hides no other.
 
@@ -57,16 +73,23 @@ def open_all(folder: str | Path) -> Runs:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such directory")
     runs, problems = [], []
-    for path in sorted(folder.rglob("config.yaml")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        run = Run(path.parent)
+    for path in sorted(_directories(folder)):
+        run = Run(path)
         try:
             _ = run.config, run.status
             runs.append(run)
         except GrokscopeError as error:
             problems.append(str(error).splitlines()[0])
     return Runs(tuple(runs), tuple(problems))
+
+
+def _directories(folder: Path) -> Iterator[Path]:
+    """Yield the run directories below a folder; what a run keeps in its own is not looked at."""
+    for place, below, files in os.walk(folder):
+        found = "config.yaml" in files
+        below[:] = [n for n in below if not n.startswith(".") and not (found and n in OWN)]
+        if found:
+            yield Path(place)
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

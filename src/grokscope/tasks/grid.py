@@ -1,6 +1,10 @@
 """Tasks on residues, and on all ordered pairs of them: where Fourier analysis has a meaning."""
 
+import functools
+
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from grokscope.errors import ScienceError
 from grokscope.tasks.base import Task
@@ -21,6 +25,7 @@ def modulus(task: Task, asked_by: str) -> int:
     return sizes[0]
 
 
+@functools.cache
 def grid_size(task: Task, asked_by: str) -> int:
     """Return p where the examples of a task are all p² ordered pairs of residues, in order.
 
@@ -36,3 +41,24 @@ def grid_size(task: Task, asked_by: str) -> int:
             "operations add to them)"
         )
     return p
+
+
+def sums(task: Task, asked_by: str) -> Int[Tensor, "p p"]:
+    """Return ±a ± b modulo p for each pair, with the signs of the task's answer ±a ± b + constant.
+
+    What a network computes about such an answer are waves of this number. Raises ScienceError for
+    any other answer (products, polynomials), and where the examples are not all ordered pairs.
+    """
+    p = grid_size(task, asked_by)
+    answers = task.dataset().targets.reshape(p, p)
+    a = torch.arange(p)
+    if not answers.is_floating_point():
+        for sign in (1, -1):
+            found = (a.unsqueeze(1) + sign * a) % p
+            for side in (1, -1):
+                if torch.equal((answers[0, 0] + side * found) % p, answers):
+                    return side * found % p
+    raise ScienceError(
+        f"{asked_by}: needs an answer ±a ± b modulo {p}, which turns with its operands; that of "
+        f"this {task.kind} task does not, so waves of a and b mean nothing to it"
+    )
