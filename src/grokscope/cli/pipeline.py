@@ -40,7 +40,7 @@ def command(
         done = hessian.trained(config, out=out, name=run, observer=observer, stop_requested=stop)
     if done.status["state"] == "interrupted":
         finish(done, stop.code, report=False, json=json)
-    with computing(f"{run} {name}"):
+    with computing(f"{run}: spectra"):
         spectrum, _ = hessian.spectra(done)
     written = write_figures(done, "html")
     reason = ""
