@@ -84,7 +84,8 @@ def bootstrapped(kind: str, sample: Sample, *, until: float = math.inf) -> Inter
     """
     if kind == "success":
         return estimate(kind, sample)
-    low, high = ends(_draws(kind, sample, 0, until)[0], upper=_draws(kind, sample, 0, until)[1])
+    lower, upper = _draws(kind, sample, 0, until)
+    low, high = ends(lower, upper=upper)
     return Interval(estimate(kind, sample, until=until).value, low, high)
 
 
