@@ -77,7 +77,7 @@ def restricted_mean(
     start, end = np.zeros_like(inner[..., :1]), np.full_like(inner[..., :1], until)
     widths = np.diff(np.concatenate([start, inner, end], -1), axis=-1)
     heights = np.concatenate([np.ones_like(start), survival], -1)
-    area: Floats = (widths * heights).sum(-1)
+    area: Floats = np.asarray((widths * heights).sum(-1))
     return area
 
 
