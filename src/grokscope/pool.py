@@ -3,12 +3,14 @@
 import contextlib
 import multiprocessing
 import signal
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from grokscope.errors import StorageError
@@ -97,7 +99,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, far = context.Pipe()
         self.process: BaseProcess = context.Process(target=_serve, args=(far, work))
-        self.process.start()
+        with _no_main():
+            self.process.start()
         far.close()
         self.number = -1
         self.alive = True
@@ -112,6 +115,7 @@ class _Worker:
         try:
             return self.pipe.recv()
         except Exception:  # a message may have been cut anywhere
+            self.process.kill()  # what cannot be understood is no better than dead
             self.process.join()
             self.pipe.close()
             self.alive = False
@@ -125,29 +129,49 @@ class _Worker:
         self.process.join()
 
 
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keep new processes from running the main script once more, so that it needs no guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _serve(pipe: Connection, work: Work) -> None:
     """Answer calls until the parent says to end, or is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent is told, and decides
-    with contextlib.suppress(EOFError, OSError):
-        while (call := pipe.recv()) is not None:
-            try:
-                message: Ended | Again = Ended(work(*call, pipe.send, _asked(pipe)))
-            except StorageError as error:
-                message = Again(str(error))
-            except Exception as error:
-                message = Ended(f"{type(error).__name__}: {error}")
+
+    def tell(message: Any) -> None:
+        with contextlib.suppress(OSError):  # a parent that is gone is noticed by `stop`
             pipe.send(message)
 
+    with contextlib.suppress(EOFError, OSError):
+        while (call := pipe.recv()) is not None:
+            tell(make_call(work, call, tell, sometimes(pipe.poll)))
 
-def _asked(pipe: Connection) -> Stop:
-    """Return a function that says whether the parent sent something or is gone; cheap to ask."""
+
+def make_call(work: Work, call: tuple[Any, ...], tell: Tell, stop: Stop) -> Ended | Again:
+    """Make one call here and return how it went; Again where the disk refused."""
+    try:
+        return Ended(work(*call, tell, stop))
+    except StorageError as error:
+        return Again(str(error))
+    except Exception as error:
+        return Ended(f"{type(error).__name__}: {error}")
+
+
+def sometimes(ask: Stop) -> Stop:
+    """Return a cheap function that asks only every POLL seconds, until the answer is True."""
     looked, answer = time.monotonic(), False
 
     def stop() -> bool:
         nonlocal looked, answer
         if not answer and time.monotonic() - looked > POLL:
-            looked, answer = time.monotonic(), pipe.poll()
+            looked, answer = time.monotonic(), ask()
         return answer
 
     return stop

@@ -11,13 +11,15 @@ import torch
 
 from grokscope.config import RunConfig, decode, encode
 from grokscope.engine import Measured, Plan, Record, plan
-from grokscope.errors import GrokscopeError, StorageError
+from grokscope.errors import GrokscopeError, LockedError, StorageError
 from grokscope.launch import Stop, free_name, settle, train_cohort
 from grokscope.pool import Again, Tell, run_calls
 from grokscope.store import Run, open_run
 
 HEARD = 0.25
 """Seconds at least between two reports of one run under way."""
+PATIENCE = 20.0
+"""Seconds to wait for a lost worker that still writes a run, until it notices and lets go."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def train_all(
             train_one,
             calls,
             workers=planned.workers,
-            heard=lambda number, message: told(_news(out / order[number], message)),
+            heard=lambda number, message: told(news_of(out / order[number], message)),
             stop_requested=stop_requested,
         )
     paths = [out / name for name in names]
@@ -109,19 +111,26 @@ def train_one(
             accuracies = values["train_acc"], values["test_acc"]
             tell(News(Path(path).name, "running", record.step, *accuracies))
 
-    try:
-        settle(
-            decode(dict(tree)),
-            Path(path),
-            observer=observer,
-            stop_requested=stop,
-            allow_drift=allow_drift,
-        )
-    except StorageError:
-        raise
-    except GrokscopeError as error:
-        return str(error)
-    return ""
+    config, began = decode(dict(tree)), time.monotonic()
+    while True:
+        try:
+            settle(
+                config,
+                Path(path),
+                observer=observer,
+                stop_requested=stop,
+                allow_drift=allow_drift,
+            )
+        except StorageError:
+            raise
+        except LockedError as error:
+            if stop() or time.monotonic() - began > PATIENCE:
+                return str(error)
+            time.sleep(HEARD)
+            continue
+        except GrokscopeError as error:
+            return str(error)
+        return ""
 
 
 def _names(out: Path, configs: Sequence[RunConfig]) -> list[str]:
@@ -131,7 +140,7 @@ def _names(out: Path, configs: Sequence[RunConfig]) -> list[str]:
     return names
 
 
-def _news(path: Path, message: Any) -> News:
+def news_of(path: Path, message: Any) -> News:
     """Return what a message of a worker says about a run."""
     if isinstance(message, News):
         return message
