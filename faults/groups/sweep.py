@@ -39,8 +39,8 @@ MUTANTS = ("forget_lost_runs", "begin_anew", "forget_optimizer")
 EVERY, STEPS = 20, 120
 COMMANDS = 3
 """Times that the command itself is killed."""
-LIMIT = 600.0
-"""Seconds after which a command that has not ended counts as stuck."""
+LIMIT = 300.0
+"""Seconds without a new attempt after which a command counts as stuck."""
 SAMPLE = 12
 """Runs that are compared with the same ones alone."""
 
@@ -140,15 +140,17 @@ class Trial:
         marks = sorted(rng.uniform(0.1, 0.9, self.commands) * self.count)
         given = call(give, out=str(self.folder / "out"), count=self.count, mutant=self.mutant)
         (self.folder / "out").mkdir(parents=True)
-        code, begun = -signal.SIGKILL, time.monotonic()
+        code, heard, known = -signal.SIGKILL, time.monotonic(), 0
         while code == -signal.SIGKILL:
             child = server().start(self.folder / "log", [given])
             while not child.ended(0.002):
                 self._kill_workers()
-                if time.monotonic() - begun > LIMIT:
+                if len(self.attempts) > known:
+                    heard, known = time.monotonic(), len(self.attempts)
+                if time.monotonic() - heard > LIMIT:
                     child.send(signal.SIGKILL)
                     child.wait()
-                    return [f"stuck after {LIMIT:.0f} s"]
+                    return [f"stuck: no attempt in {LIMIT:.0f} s"]
                 if marks and len(self.attempts) > marks[0]:
                     del marks[0]
                     child.send(signal.SIGKILL)
