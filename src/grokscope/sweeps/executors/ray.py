@@ -252,7 +252,6 @@ def _own_cluster(cores: int) -> Iterator[Any]:
     settings = {
         **({} if key is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_BACKEND_LOG_LEVEL": "error",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }
     try:
