@@ -17,6 +17,7 @@ COUNTS = {
     "power": 12,
     "signals": 3,
     "storage": 16,
+    "sweep": 6,
     "syscalls": 18,
     "writers": 1,
 }

@@ -206,7 +206,8 @@ def _cluster(
 ) -> Iterator[tuple[Any, list[int], Callable[[], int]]]:
     """Be in a cluster; yield Ray, the threads of each run, and what tells how many have room."""
     address = os.environ.get("RAY_ADDRESS", "local")
-    inside = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    loaded = sys.modules.get("ray")
+    inside = loaded is not None and loaded.is_initialized()
     if address == "local" and not inside:
         planned = plan(configs, workers=workers)
         lanes = {number: job.lanes for job in planned.jobs for number in job.runs}
@@ -251,7 +252,6 @@ def _own_cluster(cores: int) -> Iterator[Any]:
     settings = {
         **({} if key is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_BACKEND_LOG_LEVEL": "error",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }
     try:
