@@ -1,7 +1,7 @@
 """The pictures of docs/sweeps.md from the sweep `weight-decay-seeds`: nine runs of nanda-113.
 
-Run as `python docs/sweeps.py`. Members that are finished in runs/weight-decay-seeds/ are used again;
-without them the training takes about half an hour on two cores.
+Run as `python docs/sweeps.py`. Members finished in runs/weight-decay-seeds/ are used again; without
+them the training takes about half an hour on two cores.
 """
 
 from figures import PICTURES, ROOT, THEMES, dressed

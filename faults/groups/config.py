@@ -34,6 +34,8 @@ from grokscope.store import writer
 
 LIMIT = 0.1
 """Seconds of computing a document may take."""
+MORE = 5
+"""Further attempts of one that took longer, of which the quickest counts."""
 PATIENCE = 3.0
 LINES = 100
 FOREIGN = ("invalid JSON", "Traceback", "object at 0x", "int_max_str_digits")
@@ -84,10 +86,11 @@ def trial(sample: Sample, path: Path) -> tuple[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nobody asked for a warning of the YAML reader either
         problem, seconds = attempt(sample, path)
+        again = 0
+        while seconds > LIMIT and not problem and again < MORE:  # a busy machine is no defect
+            seconds, again = min(seconds, attempt(sample, path)[1]), again + 1
         if seconds > LIMIT and not problem:
-            seconds = min(seconds, attempt(sample, path)[1])
-            if seconds > LIMIT:
-                problem = f"took {1000 * seconds:.0f} ms"
+            problem = f"took {1000 * seconds:.0f} ms"
     return problem, seconds
 
 

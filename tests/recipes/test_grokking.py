@@ -92,8 +92,9 @@ def of_norm_minimization(tmp_path, recipe, seed, steps):
     return history.filter(pl.col("step") == 500)["test_acc"].item(), history["test_acc"].max()
 
 
+# The sweep norm-minimization-17 has ten seeds, and norm-minimization five; here a sample of them.
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", [0, 4, 7])
 def test_norm_minimization_groks_without_training_at_17(tmp_path, seed):
     early, best = of_norm_minimization(tmp_path, "norm-minimization-17", seed, 7000)
     assert early <= 0.11  # 46 test pairs: five by chance, as with seed 7, are .109
@@ -101,7 +102,7 @@ def test_norm_minimization_groks_without_training_at_17(tmp_path, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0])
 def test_norm_minimization_groks_without_training_at_37(tmp_path, seed):
     early, best = of_norm_minimization(tmp_path, "norm-minimization", seed, 3000)
     assert early <= 0.05
