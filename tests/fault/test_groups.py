@@ -17,7 +17,6 @@ COUNTS = {
     "power": 12,
     "signals": 3,
     "storage": 16,
-    "sweep": 6,
     "syscalls": 18,
     "writers": 1,
 }

@@ -31,7 +31,7 @@ ROOM = 10
 """How many times more a run may write down than it was given: every field with its default."""
 MAX_ALIASES = 32
 MAX_DEPTH = 32
-_DEEP = re.compile(r"[\[{](?:\s*[\[{]){" f"{MAX_DEPTH}}}")
+_DEEP = re.compile(r"[\[{](?:\s*(?:[&!][^\s\[{]*\s+)?[\[{]){" f"{MAX_DEPTH}}}")
 _KEY = re.compile(r"[a-z_]+:[ \n]")
 _LINKS = re.compile(r"[&*\r\x85\u2028\u2029]|^---|^\.\.\.", re.MULTILINE)
 """What lets one part of a document change the meaning of another, or of a line's end."""
