@@ -343,14 +343,14 @@ def old_yaml() -> AbstractContextManager[object]:
 
 def patched_yaml(name: str, value: object) -> AbstractContextManager[object]:
     """Let every reader of YAML have an attribute."""
-    original = document_module.YAML
+    document_module._section.cache_clear()
 
-    def make(**options: Any) -> Any:
-        yaml = original(**options)
+    def make() -> Any:
+        yaml = document_module.YAML(typ="safe", pure=True)
         setattr(yaml, name, value)
         return yaml
 
-    return mock.patch.object(document_module, "YAML", make)
+    return mock.patch.object(document_module, "_reader", make)
 
 
 def unknown_pass() -> AbstractContextManager[object]:
