@@ -93,6 +93,14 @@ def test_a_metric_gives_finite_numbers(name, trained):
 
 
 @every_case
+def test_every_column_is_known_to_be_of_its_metric(name, trained):
+    columns = list(measure(snapshot_of(trained), [METRICS[name]]))
+    assert sorted(METRICS[name].columns(["step", *columns])) == sorted(columns)
+    claimed = [other for other in METRICS.values() for c in columns if other.columns([c])]
+    assert {part.name for part in claimed} == {name}
+
+
+@every_case
 def test_a_metric_gives_the_same_numbers_when_asked_again(name, trained):
     snapshot = snapshot_of(trained)
     first = measure(snapshot, [METRICS[name]])

@@ -103,16 +103,21 @@ class Outcomes:
     @classmethod
     def of(cls, runs: Runs | Sequence[Run]) -> "Outcomes":
         """Return the outcomes of runs as they are now. Raises ScienceError where there are none."""
-        members = tuple(Member(run, leaves(encode(run.config)), run.status) for run in runs)
+        return cls.among([Member(run, leaves(encode(run.config)), run.status) for run in runs])
+
+    @classmethod
+    def among(cls, found: Sequence[Member]) -> "Outcomes":
+        """Return the outcomes of members. Raises ScienceError where there are none."""
+        members = tuple(found)
         if not members:
             raise ScienceError("sweep: there is no run to analyze")
         paths = _varying([member.fields for member in members])
         by = [p for p in paths if p not in ("seed", *LENGTH, *MANNER)]
-        found: dict[tuple[str, ...], list[Member]] = {}
+        alike: dict[tuple[str, ...], list[Member]] = {}
         for member in members:
-            found.setdefault(tuple(repr(member.fields.get(p)) for p in by), []).append(member)
+            alike.setdefault(tuple(repr(member.fields.get(p)) for p in by), []).append(member)
         groups = [
-            Group({p: group[0].fields.get(p) for p in by}, tuple(group)) for group in found.values()
+            Group({p: group[0].fields.get(p) for p in by}, tuple(group)) for group in alike.values()
         ]
         groups.sort(key=lambda group: [_rank(value) for value in group.values.values()])
         return cls(members, paths, tuple(groups))

@@ -7,6 +7,7 @@ import typer
 from grokscope import __version__
 from grokscope.cli import (
     analyze,
+    dashboard,
     export,
     pipeline,
     report,
@@ -46,5 +47,5 @@ def grokscope(
     """
 
 
-for verb in (train, resume, sweep, show, analyze, pipeline, report, export, verify):
+for verb in (train, resume, sweep, show, analyze, pipeline, report, dashboard, export, verify):
     app.command(verb.__name__.rpartition(".")[2])(verb.command)

@@ -23,7 +23,8 @@ class Metric:
 
     cost: `free` reads what training computes anyway, `forward` and `backward` need a pass of
     their own over the training set, `heavy` needs many. needs: an estimate of the bytes it takes;
-    where there are fewer, the metric is refused beforehand.
+    where there are fewer, the metric is refused beforehand. also: columns, or families of columns
+    `<word>.…`, that it gives besides `<name>` and `<name>.…`.
     """
 
     name: str
@@ -34,11 +35,22 @@ class Metric:
     cost: Cost
     source: str
     needs: Callable[[Snapshot], int] | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def doc(self) -> str:
         """The first line of the function's docstring."""
         return (self.function.__doc__ or "").strip().splitlines()[0]
+
+    def columns(self, measured: Iterable[str]) -> list[str]:
+        """Return which of the columns of a history are this metric's, its own name first.
+
+        >>> METRICS["effective_depth"].columns(["open_gates", "step", "effective_depth"])
+        ['effective_depth', 'open_gates']
+        """
+        words = (self.name, *self.also)
+        found = [name for name in measured if name.partition(".")[0] in words]
+        return sorted(found, key=lambda name: (name != self.name, words.index(name.split(".")[0])))
 
 
 METRICS: Registry[Metric] = Registry("metric", "grokscope.metrics")
@@ -52,6 +64,7 @@ def metric(
     cost: Cost = "free",
     source: str = "",
     needs: Callable[[Snapshot], int] | None = None,
+    also: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Snapshot], Measured]], Callable[[Snapshot], Measured]]:
     """Register a function of a snapshot under its own name.
 
@@ -60,7 +73,8 @@ def metric(
 
     def decorate(function: Callable[[Snapshot], Measured]) -> Callable[[Snapshot], Measured]:
         name = function.__name__
-        METRICS.add(name, Metric(name, function, label, group, scale, cost, source, needs))
+        part = Metric(name, function, label, group, scale, cost, source, needs, also)
+        METRICS.add(name, part)
         return function
 
     return decorate

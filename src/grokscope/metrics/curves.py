@@ -21,7 +21,13 @@ def accuracy(logits: Tensor, targets: Tensor, tolerance: float | None = None) ->
     return right(logits, targets, tolerance).double().mean()
 
 
-@metric(label="Loss and accuracy", group="Training Curves", scale="log", cost="forward")
+@metric(
+    label="Loss and accuracy",
+    group="Training Curves",
+    scale="log",
+    cost="forward",
+    also=("train_loss", "test_loss", "train_acc", "test_acc", "penalty", "total_loss"),
+)
 def curves(snapshot: Snapshot) -> dict[str, Tensor]:
     """Task loss and accuracy on train and test; the penalty and the total on train."""
     problem = snapshot.problem

@@ -37,7 +37,13 @@ def gate_values(snapshot: Snapshot) -> dict[str, Tensor]:
     return {"gate_values": means.mean()} | each
 
 
-@metric(label="Effective depth", group=GROUP, cost="forward", source="measures: gates")
+@metric(
+    label="Effective depth",
+    group=GROUP,
+    cost="forward",
+    source="measures: gates",
+    also=("open_gates",),
+)
 def effective_depth(snapshot: Snapshot) -> dict[str, Tensor]:
     """Σ g over the layers, and as `open_gates` the number with g > ½; means over examples."""
     values = _values(snapshot)

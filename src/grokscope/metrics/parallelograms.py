@@ -22,6 +22,7 @@ PART = 4096
     group="Fourier",
     cost="heavy",
     source="Liu et al. 2022, arXiv:2205.10343",
+    also=("parallelogram_gap",),
 )
 def representation_quality(snapshot: Snapshot) -> dict[str, Tensor]:
     """RQI: share of parallelograms i + j = m + n with ‖E_i + E_j - E_m - E_n‖ <= .01, and mean gap.

@@ -7,7 +7,12 @@ from grokscope.metrics.curves import right
 from grokscope.snapshot import Snapshot
 
 
-@metric(label="Reward", group="Training Curves", cost="forward")
+@metric(
+    label="Reward",
+    group="Training Curves",
+    cost="forward",
+    also=("train_reward", "test_reward"),
+)
 def reward(snapshot: Snapshot) -> dict[str, Tensor]:
     """Share of examples all of whose answers are right, on train and test.
 

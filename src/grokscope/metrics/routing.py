@@ -36,7 +36,13 @@ def _by_head(name: str, shares: Float[Tensor, "layers heads"]) -> dict[str, Tens
     }
 
 
-@metric(label="Routing entropy", group=GROUP, cost="forward", source="measures: routing")
+@metric(
+    label="Routing entropy",
+    group=GROUP,
+    cost="forward",
+    source="measures: routing",
+    also=("routing_entropy_max",),
+)
 def routing_entropy(snapshot: Snapshot) -> dict[str, float | Tensor]:
     """-Σ w ln w in nats, mean over examples and layers, and its maximum ln(heads)."""
     weights = routing_of(snapshot)
@@ -44,7 +50,13 @@ def routing_entropy(snapshot: Snapshot) -> dict[str, float | Tensor]:
     return {"routing_entropy": entropy, "routing_entropy_max": math.log(weights.shape[-1])}
 
 
-@metric(label="Gini of utilization", group=GROUP, cost="forward", source="measures: routing")
+@metric(
+    label="Gini of utilization",
+    group=GROUP,
+    cost="forward",
+    source="measures: routing",
+    also=("utilization",),
+)
 def utilization_gini(snapshot: Snapshot) -> dict[str, Tensor]:
     """Gini of a layer's mean weights, `utilization.<layer>.<head>`, mean over layers."""
     utilization = routing_of(snapshot).mean(1)

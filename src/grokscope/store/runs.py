@@ -73,7 +73,7 @@ def open_all(folder: str | Path) -> Runs:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such directory")
     runs, problems = [], []
-    for path in sorted(_directories(folder)):
+    for path in sorted(run_directories(folder)):
         run = Run(path)
         try:
             _ = run.config, run.status
@@ -83,7 +83,7 @@ def open_all(folder: str | Path) -> Runs:
     return Runs(tuple(runs), tuple(problems))
 
 
-def _directories(folder: Path) -> Iterator[Path]:
+def run_directories(folder: Path) -> Iterator[Path]:
     """Yield the run directories below a folder; what a run keeps in its own is not looked at."""
     for place, below, files in os.walk(folder):
         found = "config.yaml" in files

@@ -1,0 +1,182 @@
+"""A look: the runs a view has chosen, their colors, and the panels that pages put together."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from plotly.colors import sample_colorscale
+
+from grokscope.analyses.outcomes import Outcomes, short, shown
+from grokscope.dashboard.library import Entry, Library
+from grokscope.dashboard.panels import Panel
+from grokscope.dashboard.view import View
+from grokscope.errors import GrokscopeError
+from grokscope.plots import PLOTS, SWEEP_PLOTS, Plot
+from grokscope.plots.style import SERIES
+
+RAMP = [[0.0, "#5a6fd0"], [0.3, "#2f7fc1"], [0.55, "#159570"], [0.8, "#a08a1c"], [1.0, "#d9730d"]]
+"""For more values than there are hues: in order, legible on light and dark."""
+
+
+FEW = 3
+"""Fields that name a group; where more differ, those that tell the groups apart are taken."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What pages draw from.
+
+    entries: the runs chosen by the view, all of them readable.
+    """
+
+    library: Library
+    view: View
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The chosen runs in groups alike in all but the seed."""
+        return self.library.outcomes(self.entries)
+
+    @cached_property
+    def words(self) -> Mapping[str, str]:
+        """What each run is colored by, in words, by its name; in the order of a legend."""
+        by = self.view.color or ("group" if len(self.outcomes.groups) > 1 else "run")
+        return self._sorted(by) or {entry.name: entry.name for entry in self.entries}
+
+    @cached_property
+    def colors(self) -> Mapping[str, str]:
+        """The color of each of the words."""
+        return dict(zip(self.legend, hues(len(self.legend)), strict=True))
+
+    @cached_property
+    def legend(self) -> list[str]:
+        """The words in order, each once."""
+        return list(dict.fromkeys(self.words.values()))
+
+    @cached_property
+    def facets(self) -> list[tuple[str, tuple[Entry, ...]]]:
+        """The runs by the field that the view cuts them by; one part without a name if by none."""
+        words = self._sorted(self.view.facet) if self.view.facet else {}
+        if not words:
+            return [("", self.entries)]
+        parts: dict[str, list[Entry]] = {}
+        for name, word in words.items():
+            parts.setdefault(word, []).append(self._named[name])
+        return [(word, tuple(entries)) for word, entries in parts.items()]
+
+    @cached_property
+    def detail(self) -> Entry:
+        """The run whose analyses are drawn: the one asked for, or the one that has most of them."""
+        asked = [entry for entry in self.entries if entry.name == self.view.detail]
+        return asked[0] if asked else max(self.entries, key=_results)
+
+    def color_of(self, entry: Entry) -> str:
+        """Return the color of a run."""
+        return self.colors[self.words[entry.name]]
+
+    def plots(self, *names: str) -> Iterator[Panel]:
+        """Yield figures of one run, those it has: what is drawn in a report too."""
+        run = self.detail.run
+        for part in sorted((PLOTS[name] for name in names), key=lambda part: part.order):
+            if part.applies(run):
+                yield _panel(part, part.function(run), self.detail.name)
+
+    def sweep_plots(self, *names: str) -> Iterator[Panel]:
+        """Yield figures of all chosen runs together, those they have."""
+        found = self.library.findings(self.entries)
+        for part in sorted((SWEEP_PLOTS[name] for name in names), key=lambda part: part.order):
+            if part.applies(found):
+                yield _panel(part, part.function(found), f"{len(self.entries):,} runs")
+
+    @cached_property
+    def _named(self) -> Mapping[str, Entry]:
+        return {entry.name: entry for entry in self.entries}
+
+    def _sorted(self, by: str) -> dict[str, str]:
+        """Return a word for each run in the order of what it stands for; none for an unknown path.
+
+        by: `run`, `group`, or a path of the configuration.
+        """
+        if by == "run":
+            return {entry.name: entry.name for entry in self.entries}
+        if by == "group":
+            names = {id(entry.member): entry.name for entry in self.entries}
+            groups = self.outcomes.groups
+            paths = telling([group.values for group in groups])
+            told = [
+                ", ".join(f"{short(p, paths)}={shown(group.values[p])}" for p in paths)
+                for group in groups
+            ]
+            return {
+                names[id(member)]: word or "all runs"
+                for word, group in zip(told, groups, strict=True)
+                for member in group.members
+            }
+        values = {e.name: e.member.fields[by] for e in self.entries if by in e.member.fields}
+        if not values:
+            return {}
+        word = short(by, self.outcomes.varying)
+        found = sorted(values.items(), key=lambda item: _rank(item[1]))
+        words = {name: f"{word}={shown(value)}" for name, value in found}
+        return words | {e.name: f"no {word}" for e in self.entries if e.name not in words}
+
+
+def telling(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return few paths whose values tell all rows apart, in the order of the rows' paths.
+
+    Greedy: the path that splits most comes first, which need not give the fewest.
+
+    >>> telling([{"kind": "a", "p": 5, "d": 1}, {"kind": "a", "p": 7, "d": 2}])
+    ['p']
+    """
+    paths = list(dict.fromkeys(path for row in rows for path in row))
+    if len(paths) <= FEW:
+        return paths
+    kept: list[str] = []
+
+    def apart(by: Sequence[str]) -> int:
+        return len({tuple(repr(row.get(path)) for path in by) for row in rows})
+
+    while apart(kept) < apart(paths):
+        kept.append(max(paths, key=lambda path: apart([*kept, path])))
+    return [path for path in paths if path in kept]
+
+
+def hues(count: int) -> list[str]:
+    """Return as many colors, apart in hue where there are few and along a ramp where many."""
+    if count <= len(SERIES):
+        return list(SERIES[:count])
+    return [str(c) for c in sample_colorscale(RAMP, [i / (count - 1) for i in range(count)])]
+
+
+def chosen(entries: Iterable[Entry], view: View, fits: Any) -> tuple[Entry, ...]:
+    """Return the runs of a view among those there are."""
+    names = set(view.runs)
+    return tuple(
+        entry
+        for entry in entries
+        if (not names or entry.name in names) and fits(entry.member, view.where)
+    )
+
+
+def _panel(part: Plot[Any], figure: Any, subtitle: str) -> Panel:
+    figure.layout.template = None
+    content = json.loads(figure.to_json())
+    height = int(figure.layout.height or 420)
+    return Panel(part.name, part.label, content, subtitle, part.caption, height, wide=True)
+
+
+def _results(entry: Entry) -> int:
+    try:
+        return sum(1 for _ in (entry.run.path / "results").glob("*/"))
+    except (OSError, GrokscopeError):
+        return 0
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, (int, float)):
+        return 0, float(value), ""
+    return 1, 0.0, str(value)
