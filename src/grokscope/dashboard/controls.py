@@ -41,7 +41,18 @@ def blocks(library: Library) -> Any:
         )
         gr.HTML('<div id="gs-content" aria-live="polite"></div>', padding=False)
 
-        controls: list[Any] = [section, runs, where, color, facet, x, x_scale, y_scale, smooth, detail]
+        controls: list[Any] = [
+            section,
+            runs,
+            where,
+            color,
+            facet,
+            x,
+            x_scale,
+            y_scale,
+            smooth,
+            detail,
+        ]
         told = "(...values) => grokscope.show(values)"
         for control in controls:
             event = control.submit if control is where else control.change

@@ -42,7 +42,7 @@ def serve(
     link = f"http://{_written(host)}:{port}/" + (f"?token={token}" if token else "")
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
 
-    class Server(uvicorn.Server):
+    class Server(uvicorn.Server):  # type: ignore[misc] # uvicorn is untyped here: it is an extra
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             told(link)
