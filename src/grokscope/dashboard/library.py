@@ -80,21 +80,20 @@ class Library:
 
     def columns(self, entry: Entry) -> list[str]:
         """Return the names of what a run has measured."""
-        return list(self._history(entry).columns)
+        return list(self._history(entry))
 
     def rows(self, entry: Entry) -> int:
         """Return how many evaluations a run has."""
-        return len(self._history(entry))
+        return len(self._history(entry)["step"])
 
     def series(self, entry: Entry, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
         """Return what was measured of a column after step 0 over another; both are finite."""
-        frame = self._history(entry)
-        if x not in frame.columns or y not in frame.columns:
+        rows = self._history(entry)
+        if y not in rows:
             return np.empty(0), np.empty(0)
-        ours = frame.filter(pl.col("step") > 0).select(x, y)
-        values = ours.to_numpy().astype(float)
-        values = values[np.isfinite(values).all(1)]
-        return values[:, 0], values[:, 1]
+        place, values = self._seconds(entry) if x == "seconds" else rows[x], rows[y]
+        seen = (rows["step"] > 0) & np.isfinite(place) & np.isfinite(values)
+        return place[seen], values[seen]
 
     def findings(self, entries: Sequence[Entry]) -> Findings:
         """Return what many runs found, as the analysis of a sweep does."""
@@ -107,10 +106,25 @@ class Library:
         members = [entry.member for entry in entries]
         return self._kept("outcomes", stamps, lambda: Outcomes.among(members))
 
-    def _history(self, entry: Entry) -> pl.DataFrame:
-        return self._kept(
-            ("history", entry.run.path), entry.stamp, lambda: history.sketch(entry.run.path)
+    def drawn(self, key: Hashable, entries: Sequence[Entry], draw: Callable[[], T]) -> T:
+        """Return what was drawn of runs before, as long as they are as they were, or draw it."""
+        return self._kept(("drawn", key), tuple((e.name, e.stamp) for e in entries), draw)
+
+    def _history(self, entry: Entry) -> dict[str, np.ndarray]:
+        path = entry.run.path
+        return self._kept(("history", path), entry.stamp, lambda: _arrays(history.sketch(path)))
+
+    def _seconds(self, entry: Entry) -> np.ndarray:
+        """Return the training time in s of each row of a history, nan where it was lost."""
+        path = entry.run.path
+        clock = self._kept(
+            ("clock", path), entry.stamp, lambda: _arrays(history.sketch(path, "clock"))
         )
+        steps = self._history(entry)["step"]
+        if "seconds" not in clock:
+            return np.full(len(steps), np.nan)
+        at = np.searchsorted(clock["step"], steps).clip(max=len(clock["step"]) - 1)
+        return np.where(clock["step"][at] == steps, clock["seconds"][at], np.nan)
 
     def _kept(self, key: Hashable, stamp: Hashable, read: Callable[[], T]) -> T:
         """Return what was read before where the stamp is the same, or read it. Keeps errors too."""
@@ -138,6 +152,10 @@ def _member(path: Path) -> Member:
     _ = run.provenance
     history.sketch(path, columns=["step"])
     return member
+
+
+def _arrays(frame: pl.DataFrame) -> dict[str, np.ndarray]:
+    return {name: frame[name].to_numpy().astype(float) for name in frame.columns}
 
 
 def _stamp(path: Path) -> Stamp:

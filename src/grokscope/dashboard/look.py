@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from plotly.colors import sample_colorscale
 
@@ -16,6 +16,7 @@ from grokscope.errors import GrokscopeError
 from grokscope.plots import PLOTS, SWEEP_PLOTS, Plot
 from grokscope.plots.style import SERIES
 
+T = TypeVar("T")
 RAMP = [[0.0, "#5a6fd0"], [0.3, "#2f7fc1"], [0.55, "#159570"], [0.8, "#a08a1c"], [1.0, "#d9730d"]]
 """For more values than there are hues: in order, legible on light and dark."""
 
@@ -81,15 +82,21 @@ class Look:
         """Yield figures of one run, those it has: what is drawn in a report too."""
         run = self.detail.run
         for part in sorted((PLOTS[name] for name in names), key=lambda part: part.order):
-            if part.applies(run):
-                yield _panel(part, part.function(run), self.detail.name)
+            if panel := self._drawn(part, [self.detail], run, self.detail.name):
+                yield panel
 
     def sweep_plots(self, *names: str) -> Iterator[Panel]:
         """Yield figures of all chosen runs together, those they have."""
         found = self.library.findings(self.entries)
         for part in sorted((SWEEP_PLOTS[name] for name in names), key=lambda part: part.order):
-            if part.applies(found):
-                yield _panel(part, part.function(found), f"{len(self.entries):,} runs")
+            if panel := self._drawn(part, self.entries, found, f"{len(self.entries):,} runs"):
+                yield panel
+
+    def _drawn(self, part: Plot[T], entries: Sequence[Entry], of: T, name: str) -> Panel | None:
+        def draw() -> Panel | None:
+            return _panel(part, part.function(of), name) if part.applies(of) else None
+
+        return self.library.drawn(part.name, entries, draw)
 
     @cached_property
     def _named(self) -> Mapping[str, Entry]:

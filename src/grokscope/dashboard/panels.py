@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.dashboard.curves import Floats
+from grokscope.plots.curves import Floats
 from grokscope.plots.style import decades, level_axis
 
 MERGED = 48

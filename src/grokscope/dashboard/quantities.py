@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from grokscope.analyses.phases import PHASES, spans
-from grokscope.dashboard.curves import smoothed, thin
 from grokscope.dashboard.library import Entry
 from grokscope.dashboard.look import Look
 from grokscope.dashboard.panels import Frame, Line, Mark, Panel, drawn
 from grokscope.dashboard.view import AXES
 from grokscope.metrics import METRICS
+from grokscope.plots.curves import smoothed, thin
 from grokscope.plots.shading import SHADES
 from grokscope.plots.style import SERIES, TEST, TRAIN
 from grokscope.store.results import stored

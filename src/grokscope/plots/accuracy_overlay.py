@@ -5,11 +5,15 @@ import polars as pl
 
 from grokscope.analyses.sweep import Findings
 from grokscope.plots.base import sweep_plot
+from grokscope.plots.curves import thin
 from grokscope.plots.groups import color, label
 from grokscope.plots.style import LIGHT, decades, level_axis, template
+from grokscope.store.history import sketch
 
 MOST = 120
 """Runs drawn at most; more are drawn as every second, third … of each group."""
+POINTS = 400
+"""Points of a line at most; of each stretch the extremes are kept."""
 
 
 @sweep_plot(
@@ -33,12 +37,14 @@ def add_overlay(figure: go.Figure, found: Findings, **place: int) -> None:
     stride = -(-len(found.outcomes.members) // MOST)
     for number, group in enumerate(groups):
         for count, member in enumerate(group.members[::stride]):
-            history = member.run.history.filter(pl.col("step") > 0)
-            if "test_acc" not in history.columns:
+            rows = sketch(member.run.path, columns=["step", "test_acc"]).filter(pl.col("step") > 0)
+            if "test_acc" not in rows.columns:
                 continue
+            steps, accuracy = (rows[name].to_numpy() for name in ("step", "test_acc"))
+            x, y = thin(steps, accuracy, POINTS, log=True)
             figure.add_scatter(
-                x=history["step"].to_list(),
-                y=history["test_acc"].to_list(),
+                x=x,
+                y=y,
                 mode="lines",
                 name=label(group),
                 legendgroup=label(group),

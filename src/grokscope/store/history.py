@@ -48,11 +48,9 @@ class Segment:
         """Return the rows, or some columns. Raises NoValidStateError where they cannot be read."""
         buffer = pa.BufferReader(self.content())
         try:
-            table = pq.read_table(
-                buffer,
-                columns=None if columns is None else list(columns),
-                page_checksum_verification=True,
-            )
+            # Half the time of pq.read_table, which looks for a dataset first.
+            file = pq.ParquetFile(buffer, page_checksum_verification=True)
+            table = file.read(columns=None if columns is None else list(columns), use_threads=False)
             frame = pl.DataFrame(pl.from_arrow(table))
         except (OSError, pa.ArrowException, pl.exceptions.PolarsError, MemoryError) as error:
             reason = " ".join(str(error).split())[:120]
@@ -97,22 +95,16 @@ def read(run: Path, series: str, *, gaps: bool = False) -> pl.DataFrame:
     return pl.concat([_EMPTY, *frames], how="diagonal")
 
 
-def sketch(run: Path, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return the history as it can be seen now, with `seconds`, for looking only.
+def sketch(
+    run: Path, series: str = "history", *, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return a series as it can be seen now, for looking only: `history`, or `clock` with its gaps.
 
     Unlike `Run.history` the rows are not held against a checkpoint, which takes most of the time of
     a long one; files are still held against their hashes. columns: read no others.
-    Raises NoValidStateError where rows are missing or damaged.
+    Raises NoValidStateError where rows of the history are missing or damaged.
     """
-    rows = _quick(run, "history", columns, gaps=False)
-    if columns is not None:
-        return rows
-    clock = _quick(run, "clock", ["step", "seconds"], gaps=True)
-    return rows if "seconds" not in clock else rows.join(clock, on="step", how="left")
-
-
-def _quick(run: Path, series: str, columns: Sequence[str] | None, *, gaps: bool) -> pl.DataFrame:
-    """Return rows of a series, those of a finished run without a second reading of its file."""
+    gaps = series == "clock"
     whole = run / f"{series}.parquet"
     if not whole.exists() or (run / series).exists():
         frame = read(run, series, gaps=gaps)

@@ -1,4 +1,4 @@
-"""Curves for a page: smoothed, and thinned so that no peak or dip is lost."""
+"""Curves to be drawn: smoothed, and thinned so that no peak or dip is lost."""
 
 import numpy as np
 import numpy.typing as npt
