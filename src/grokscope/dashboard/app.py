@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from grokscope.dashboard.controls import blocks
 from grokscope.dashboard.guard import App, Guard
 from grokscope.dashboard.library import Library
 from grokscope.dashboard.view import View
+from grokscope.plots import PLOTS, SWEEP_PLOTS
 from grokscope.plots.style import DARK, FONT, LIGHT, Theme, template
 
 COLORS = ("page", "panel", "text", "muted", "grid")
@@ -33,12 +35,13 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
     """
     os.environ.update(SHUT)
     import gradio  # noqa: PLC0415 - takes two seconds to load
-    from fastapi import FastAPI, Request, Response  # noqa: PLC0415
+    from fastapi import BackgroundTasks, FastAPI, Request, Response  # noqa: PLC0415
 
     library = Library(folder)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
-    def answer(request: Request) -> Response:
+    def answer(request: Request, after: BackgroundTasks) -> Response:
+        after.add_task(_prepare)
         found = content(library, View.read(request.url.query))
         packed = gzip.compress(json.dumps(found, separators=(",", ":")).encode(), 1)
         headers = {"content-encoding": "gzip", "cache-control": "no-store"}
@@ -49,7 +52,7 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
         return Response(_plotly(), media_type="text/javascript", headers=headers)
 
     # The annotations above are local names, so they are handed over as they are.
-    answer.__annotations__ = {"request": Request, "return": Response}
+    answer.__annotations__ = {"request": Request, "after": BackgroundTasks, "return": Response}
     script.__annotations__ = {"return": Response}
     app.get("/content", response_model=None)(answer)
     app.get("/figures/plotly.js", response_model=None)(script)
@@ -71,6 +74,14 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
         mcp_server=False,
     )
     return Guard(app, hosts, token=token)
+
+
+@cache
+def _prepare() -> None:
+    """Load, once the first section is out, what the others need and takes a second."""
+    import_module("scipy.stats")
+    import_module("plotly.graph_objects").Figure().add_scatter().to_json()
+    len(SWEEP_PLOTS), len(PLOTS)
 
 
 @cache

@@ -3,7 +3,7 @@ window.grokscope = (() => {
   const narrow = () => window.innerWidth < 700;
   const place = () => document.getElementById("gs-content");
   const keys = ["section", "runs", "where", "color", "facet", "x", "x_scale", "y_scale", "smooth", "detail"];
-  const first = { section: "", runs: [], where: "", color: "", facet: "", x: "step", x_scale: "log", y_scale: "declared", smooth: 0, detail: "" };
+  const first = { section: "training_curves", runs: [], where: "", color: "", facet: "", x: "step", x_scale: "log", y_scale: "declared", smooth: 0, detail: "" };
   let start = null, asked = "", shown = "", last = null, following = true, busy = false;
 
   function make(kind, attributes = {}, ...children) {
@@ -23,7 +23,9 @@ window.grokscope = (() => {
       if (key === "runs") for (const name of value || []) query.append(key, name);
       else if (value !== null && value !== undefined && String(value) !== String(first[key])) query.set(key, value);
     });
-    asked = query.toString();
+    const now = query.toString();
+    if (now === asked && (busy || shown)) return;
+    asked = now;
     history.replaceState(null, "", asked ? `?${asked}` : location.pathname);
     return ask();
   }
@@ -206,6 +208,11 @@ window.grokscope = (() => {
       clearInterval(fold);
       if (narrow() && document.querySelector(".sidebar.open")) toggle.click();
     }, 50);
+    const ready = setInterval(() => {
+      if (!place() || !window.Plotly) return;
+      clearInterval(ready);
+      if (!shown && !busy) ask();
+    }, 20);
     setInterval(() => { if (following && !busy && document.visibilityState === "visible") ask(); }, 3000);
   }
 

@@ -29,8 +29,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """A point on a curve, such as where a run grokked."""
+    """A point on a curve, such as where a run grokked; `kind` is what such points are called."""
 
+    kind: str
     name: str
     color: str
     x: float
@@ -80,7 +81,7 @@ def drawn(lines: Sequence[Line], marks: Sequence[Mark], frame: Frame) -> dict[st
         "annotations": list(frame.annotations),
     }
     traces = _merged(lines) if merged else [_trace(line) for line in lines]
-    return {"data": traces + [_point(mark) for mark in marks], "layout": layout}
+    return {"data": traces + _points(marks), "layout": layout}
 
 
 def packed(values: Floats) -> dict[str, str]:
@@ -118,21 +119,28 @@ def _merged(lines: Sequence[Line]) -> list[dict[str, Any]]:
     return traces
 
 
-def _point(mark: Mark) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": mark.name,
-        "x": [mark.x],
-        "y": [mark.y],
-        "marker": {
-            "symbol": mark.symbol,
-            "size": 9,
-            "color": mark.color,
-            "line": {"width": 1.5, "color": mark.color},
-        },
-        "hovertemplate": "%{fullData.name} at %{x:,}<extra></extra>",
-    }
+def _points(marks: Sequence[Mark]) -> list[dict[str, Any]]:
+    """Return one trace for all marks of one symbol: a browser takes long over each trace."""
+    alike: dict[str, list[Mark]] = {}
+    for mark in marks:
+        alike.setdefault(mark.symbol, []).append(mark)
+    traces = []
+    for symbol, same in alike.items():
+        colors = [mark.color for mark in same]
+        look = {"symbol": symbol, "size": 9 if len(marks) < MERGED else 6, "color": colors}
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": same[0].kind,
+                "x": [mark.x for mark in same],
+                "y": [mark.y for mark in same],
+                "text": [mark.name for mark in same],
+                "marker": look | {"line": {"width": 1.5, "color": colors}},
+                "hovertemplate": "%{text} at %{x:,}<extra></extra>",
+            }
+        )
+    return traces
 
 
 def _padded(span: tuple[float, float], *, log: bool) -> list[float]:

@@ -19,7 +19,7 @@ from grokscope.store.results import stored
 
 Parts = list[dict[str, Any]]
 
-POINTS = 60_000
+POINTS = 20_000
 """Points of all curves of a panel together; fewer are left of each where there are many."""
 IN_TRAINING = ("curves", "reward", "lookup_baseline")
 """Metrics drawn as curves of train and test, or as a line behind them."""
@@ -223,7 +223,7 @@ def _marks(look: Look, entry: Entry, line: Line, key: str) -> Iterator[Mark]:
     step = entry.member.status.get(f"{event}_at")
     if step and len(line.x):
         at = float(line.y[np.abs(line.x - step).argmin()])
-        yield Mark(f"{entry.name} {event}", line.color, float(step), at, symbol)
+        yield Mark(event, f"{entry.name} {event}", line.color, float(step), at, symbol)
 
 
 def _labels(lines: Sequence[Line], *, y_log: bool) -> Parts:

@@ -1,6 +1,8 @@
 """The server of the dashboard: an address, a token where others can reach it, nothing more."""
 
+import asyncio
 import ipaddress
+import logging
 import secrets
 import socket
 from collections.abc import Callable
@@ -47,7 +49,14 @@ def serve(
             await super().startup(sockets)
             told(link)
 
+    logging.getLogger("uvicorn.error").addFilter(_matters)
     Server(config).run(sockets=[listening])
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """Return whether a line of the server says more than that an open page was left at the end."""
+    cancelled = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cancelled and "graceful shutdown" not in record.getMessage()
 
 
 def local(host: str) -> bool:

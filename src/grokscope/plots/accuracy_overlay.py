@@ -12,8 +12,8 @@ from grokscope.store.history import sketch
 
 MOST = 120
 """Runs drawn at most; more are drawn as every second, third … of each group."""
-POINTS = 400
-"""Points of a line at most; of each stretch the extremes are kept."""
+POINTS = 12_000
+"""Points of all lines together at most; of each stretch of a line the extremes are kept."""
 
 
 @sweep_plot(
@@ -35,13 +35,14 @@ def add_overlay(figure: go.Figure, found: Findings, **place: int) -> None:
     """Add a line for each run to a figure, or to the subplot at `row` and `col`."""
     groups = found.outcomes.groups
     stride = -(-len(found.outcomes.members) // MOST)
+    most = POINTS // min(len(found.outcomes.members), MOST)
     for number, group in enumerate(groups):
         for count, member in enumerate(group.members[::stride]):
             rows = sketch(member.run.path, columns=["step", "test_acc"]).filter(pl.col("step") > 0)
             if "test_acc" not in rows.columns:
                 continue
             steps, accuracy = (rows[name].to_numpy() for name in ("step", "test_acc"))
-            x, y = thin(steps, accuracy, POINTS, log=True)
+            x, y = thin(steps, accuracy, most, log=True)
             figure.add_scatter(
                 x=x,
                 y=y,
