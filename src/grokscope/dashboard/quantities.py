@@ -13,8 +13,7 @@ from grokscope.dashboard.look import Look
 from grokscope.dashboard.panels import Frame, Line, Mark, Panel, drawn
 from grokscope.dashboard.view import AXES
 from grokscope.metrics import METRICS
-from grokscope.plots.shading import SHADES
-from grokscope.plots.style import SERIES, TEST, TRAIN
+from grokscope.plots.style import SERIES, SHADES, TEST, TRAIN
 from grokscope.store.results import stored
 
 Parts = list[dict[str, Any]]

@@ -7,6 +7,7 @@ from grokscope.analyses.sweep import Findings
 from grokscope.plots.base import sweep_plot
 from grokscope.plots.groups import color, label
 from grokscope.plots.style import LIGHT, decades, level_axis, template
+from grokscope.plots.text import plain
 
 MOST = 120
 """Runs drawn at most; more are drawn as every second, third … of each group."""
@@ -45,6 +46,7 @@ def add_overlay(figure: go.Figure, found: Findings, **place: int) -> None:
                 showlegend=count == 0,
                 line={"color": color(number), "width": 1.4},
                 opacity=0.85,
-                hovertemplate=f"{member.run.name}<br>step %{{x:,}}<br>%{{y:.4f}}<extra></extra>",
+                text=plain(member.run.name),
+                hovertemplate="%{text}<br>step %{x:,}<br>%{y:.4f}<extra></extra>",
                 **place,
             )
