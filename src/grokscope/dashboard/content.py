@@ -12,6 +12,7 @@ from grokscope.dashboard.panels import Panel
 from grokscope.dashboard.quantities import FINEST, LEAST, POINTS
 from grokscope.dashboard.view import View, matches
 from grokscope.errors import GrokscopeError
+from grokscope.plots.text import inert
 
 HOME = "runs"
 LEGEND = 24
@@ -53,7 +54,7 @@ def content(library: Library, view: View) -> dict[str, Any]:
         "query": view.query,
         "notes": notes,
         "legend": _legend(look) if panels and section != "sweep" else [],
-        "panels": [asdict(panel) for panel in panels],
+        "panels": [_data(panel) for panel in panels],
         "table": asdict(_table(look)) if section == HOME and look.entries else None,
         "problems": problems,
         "counts": _counts(shelf, look),
@@ -69,6 +70,10 @@ def _panels(page: Page, look: Look) -> tuple[list[Panel], list[str]]:
     if not found:
         return [], [page.empty]
     return found, _thinned(look)
+
+
+def _data(panel: Panel) -> dict[str, Any]:
+    return asdict(panel) | {"figure": inert(panel.figure)}
 
 
 def _thinned(look: Look) -> list[str]:

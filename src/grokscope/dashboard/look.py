@@ -14,12 +14,9 @@ from grokscope.dashboard.panels import Panel
 from grokscope.dashboard.view import View
 from grokscope.errors import GrokscopeError
 from grokscope.plots import PLOTS, SWEEP_PLOTS, Plot
-from grokscope.plots.style import SERIES
+from grokscope.plots.style import RAMP, SERIES
 
 T = TypeVar("T")
-RAMP = [[0.0, "#5a6fd0"], [0.3, "#2f7fc1"], [0.55, "#159570"], [0.8, "#a08a1c"], [1.0, "#d9730d"]]
-"""For more values than there are hues: in order, legible on light and dark."""
-
 
 FEW = 3
 """Fields that name a group; where more differ, those that tell the groups apart are taken."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from grokscope.plots.curves import Floats
 from grokscope.plots.style import decades, level_axis
+from grokscope.plots.text import plain
 
 MERGED = 48
 """From so many lines on, those of one color are one trace: a browser draws it far sooner."""
@@ -97,7 +98,7 @@ def _trace(line: Line) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": line.name,
+        "name": plain(line.name),
         "x": packed(line.x),
         "y": packed(line.y),
         "line": {"color": line.color, "width": line.width, "dash": line.dash},
@@ -135,7 +136,7 @@ def _points(marks: Sequence[Mark]) -> list[dict[str, Any]]:
                 "name": same[0].kind,
                 "x": [mark.x for mark in same],
                 "y": [mark.y for mark in same],
-                "text": [mark.name for mark in same],
+                "text": [plain(mark.name) for mark in same],
                 "marker": look | {"line": {"width": 1.5, "color": colors}},
                 "hovertemplate": "%{text} at %{x:,}<extra></extra>",
             }

@@ -13,8 +13,8 @@ from grokscope.dashboard.panels import Frame, Line, Mark, Panel, drawn
 from grokscope.dashboard.view import AXES
 from grokscope.metrics import METRICS
 from grokscope.plots.curves import smoothed, thin
-from grokscope.plots.shading import SHADES
-from grokscope.plots.style import SERIES, TEST, TRAIN
+from grokscope.plots.style import SERIES, SHADES, TEST, TRAIN
+from grokscope.plots.text import plain
 from grokscope.store.results import stored
 
 Parts = list[dict[str, Any]]
@@ -243,7 +243,7 @@ def _labels(lines: Sequence[Line], *, y_log: bool) -> Parts:
             "xshift": 4,
             "y": height,
             "yshift": lift,
-            "text": line.name,
+            "text": plain(line.name),
             "showarrow": False,
             "font": {"color": line.color, "size": 11},
         }

@@ -8,6 +8,7 @@ from grokscope.plots.base import sweep_plot
 from grokscope.plots.curves import thin
 from grokscope.plots.groups import color, label
 from grokscope.plots.style import LIGHT, decades, level_axis, template
+from grokscope.plots.text import plain
 from grokscope.store.history import sketch
 
 MOST = 120
@@ -52,6 +53,7 @@ def add_overlay(figure: go.Figure, found: Findings, **place: int) -> None:
                 showlegend=count == 0,
                 line={"color": color(number), "width": 1.4},
                 opacity=0.85,
-                hovertemplate=f"{member.run.name}<br>step %{{x:,}}<br>%{{y:.4f}}<extra></extra>",
+                text=plain(member.run.name),
+                hovertemplate="%{text}<br>step %{x:,}<br>%{y:.4f}<extra></extra>",
                 **place,
             )

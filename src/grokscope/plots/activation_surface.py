@@ -4,8 +4,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokscope.plots.base import analyzed, plot
-from grokscope.plots.heat import SHARES
-from grokscope.plots.style import FONT, LIGHT, SERIES, template
+from grokscope.plots.style import FONT, LIGHT, SERIES, SHARES, template
+from grokscope.plots.text import plain
 from grokscope.store import Run
 
 
@@ -80,8 +80,8 @@ def _titles(scalars: dict[str, object]) -> list[str]:
     """Return what stands above each panel."""
     if not scalars:
         return ["", "", "Along a + b", "Along a - b"]
-    unit = f"{scalars['probe']}, unit {scalars['unit']}, step {scalars['step']:,}"
-    of_one = f"{scalars['share']:.0%} of it frequency {scalars['frequency']}"
+    unit = f"{plain(scalars['probe'])}, unit {scalars['unit']}, step {scalars['step']:,}"
+    of_one = f"{scalars['share']:.0%} of it frequency {plain(scalars['frequency'])}"
     return [unit, of_one, *(_diagonal(scalars, *each) for each in _DIAGONALS)]
 
 

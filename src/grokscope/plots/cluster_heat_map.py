@@ -4,9 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokscope.plots.base import analyzed, plot
-from grokscope.plots.heat import SHARES
 from grokscope.plots.spectra import checkpoints, columns, drawn_from
-from grokscope.plots.style import FONT, LIGHT, level_axis, template
+from grokscope.plots.style import FONT, LIGHT, SHARES, level_axis, template
 from grokscope.store import Run
 from grokscope.store.results import Result
 

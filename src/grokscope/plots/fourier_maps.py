@@ -7,8 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokscope.plots.base import analyzed, plot
-from grokscope.plots.heat import SHARES
-from grokscope.plots.style import FONT, LIGHT, SERIES, template
+from grokscope.plots.style import FONT, LIGHT, SERIES, SHARES, template
 from grokscope.store import Run
 
 

@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 
 from grokscope.plots.base import measured, plot, rows
 from grokscope.plots.heat import shares
-from grokscope.plots.style import LIGHT, SERIES, decades, level_axis, template
+from grokscope.plots.style import LATER, LIGHT, SERIES, decades, level_axis, template
+from grokscope.plots.text import plain
 from grokscope.store import Run
 
 
@@ -23,7 +24,7 @@ def gate_evolution(run: Run) -> go.Figure:
     figure = go.Figure(
         shares(
             found["step"],
-            [name.rpartition(".")[2] for name in names],
+            [plain(name.rpartition(".")[2]) for name in names],
             [found[name] for name in names],
             title="gate",
             hover="step %{x:,}<br>layer %{y}<br>gate %{z:.3f}",
@@ -55,7 +56,7 @@ def depth_over_accuracy(run: Run) -> go.Figure:
             marker={
                 "size": 7,
                 "color": [math.log10(step) for step in found["step"]],
-                "colorscale": [[0.0, "#b9d3ea"], [1.0, "#0b2f52"]],
+                "colorscale": LATER,
                 "colorbar": {"title": {"text": "log₁₀ step"}, "thickness": 12},
             },
             customdata=found["step"],

@@ -11,6 +11,7 @@ from grokscope.ops.survival import quantile
 from grokscope.plots.base import sweep_plot
 from grokscope.plots.groups import color, group_axis, label
 from grokscope.plots.style import LIGHT, UNSEEN, level_axis, template
+from grokscope.plots.text import plain
 
 
 @sweep_plot(
@@ -97,7 +98,7 @@ def _dots(
             "line": {"width": 0 if symbol == "circle" else 1.8, "color": color(number)},
             "opacity": 0.9 if len(shown) < 40 else 0.5,
         },
-        text=[f"{member.run.name}: {member.outcome}" for _, member in shown],
+        text=[plain(f"{member.run.name}: {member.outcome}") for _, member in shown],
         hovertemplate="%{text}<br>step %{y:,}<extra></extra>",
         showlegend=False,
         **place,

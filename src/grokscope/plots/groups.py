@@ -5,6 +5,7 @@ from typing import Any
 from grokscope.analyses.outcomes import Group, short, shown
 from grokscope.analyses.sweep import Findings
 from grokscope.plots.style import SERIES
+from grokscope.plots.text import plain
 
 WIDE = {"min_width": 640}
 """Meta of a figure with panels side by side; a page scrolls it where it has less room."""
@@ -16,8 +17,8 @@ def color(number: int) -> str:
 
 
 def label(group: Group) -> str:
-    """Return the words of a group in a legend."""
-    return group.label or "all runs"
+    """Return the words of a group in a legend, as text of a figure."""
+    return plain(group.label or "all runs")
 
 
 def group_axis(found: Findings) -> dict[str, Any]:
@@ -27,8 +28,8 @@ def group_axis(found: Findings) -> dict[str, Any]:
     words = [label(group).replace(", ", "<br>") for group in groups]
     title = ""
     if len(paths) == 1:
-        words = [shown(group.values[paths[0]]) for group in groups]
-        title = short(paths[0], paths)
+        words = [plain(shown(group.values[paths[0]])) for group in groups]
+        title = plain(short(paths[0], paths))
     return {
         "title": {"text": title},
         "tickvals": list(range(len(groups))),

@@ -4,10 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from grokscope.plots.style import FONT
-
-SHARES = [[0.0, "#eef3f8"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
-"""From nothing to all: light to dark blue, also in gray."""
+from grokscope.plots.style import FONT, SHARES
 
 
 def shares(

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from grokscope.plots.base import analyzed, plot
 from grokscope.plots.spectra import accuracy_at, checkpoints, columns, drawn_from
 from grokscope.plots.style import LIGHT, SERIES, TEST, TRAIN, level_axis, template
+from grokscope.plots.text import plain
 from grokscope.store import Run
 from grokscope.store.results import Result
 
@@ -83,7 +84,7 @@ def hessian_summary(run: Run, result: Result) -> go.Figure:
 
 
 def _shares(figure: go.Figure, result: Result, steps: list[str]) -> None:
-    names = [str(name).removesuffix(".weight") for name in result.arrays["tensors"]]
+    names = [plain(str(name).removesuffix(".weight")) for name in result.arrays["tensors"]]
     owned = result.arrays["top_shares"][:, 0].T
     for number, (name, row) in enumerate(zip(names, owned, strict=True)):
         figure.add_bar(

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from grokscope.plots.base import analyzed, measured, plot, rows
 from grokscope.plots.heat import shares
 from grokscope.plots.style import LIGHT, SERIES, decades, template
+from grokscope.plots.text import plain
 from grokscope.store import Run
 
 
@@ -26,7 +27,7 @@ def head_utilization(run: Run) -> go.Figure:
     figure = go.Figure(
         shares(
             found["step"],
-            [name.removeprefix("utilization.") for name in names],
+            [plain(name.removeprefix("utilization.")) for name in names],
             [found[name] for name in names],
             title="weight",
             hover="step %{x:,}<br>layer.head %{y}<br>weight %{z:.3f}",

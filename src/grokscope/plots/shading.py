@@ -6,10 +6,8 @@ import plotly.graph_objects as go
 
 from grokscope.analyses.phases import PHASES, spans
 from grokscope.plots.base import rows
+from grokscope.plots.style import SHADES
 from grokscope.store import Run
-
-SHADES = ("rgba(47,127,193,0.14)", "rgba(182,95,168,0.15)", "rgba(217,115,13,0.16)")
-"""Of memorization, circuit formation and clean-up; what comes after has none."""
 
 
 def shade(figure: go.Figure, run: Run, *, panels: int = 1, hidden: float = -1.0) -> go.Figure:

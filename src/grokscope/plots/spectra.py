@@ -8,12 +8,9 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.colors import sample_colorscale
 
-from grokscope.plots.style import LIGHT, template
+from grokscope.plots.style import LATER, LIGHT, template
 from grokscope.store import Run
 from grokscope.store.results import Result
-
-LATER = [[0.0, "#b9d3ea"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
-"""From early to late, light to dark."""
 
 
 def stored(run: Run, name: str) -> Result | None:

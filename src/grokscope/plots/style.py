@@ -6,11 +6,28 @@ from typing import Any
 import plotly.graph_objects as go
 
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, system-ui, sans-serif"
+MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, monospace"
 
 TRAIN = "#2f7fc1"
 TEST = "#d9730d"
-SERIES = ("#2f7fc1", "#d9730d", "#159570", "#b65fa8", "#a08a1c", "#5a6fd0", "#c0504d", "#6b8e9e")
-"""Blue and orange for train and test, then hues apart in lightness too (after Okabe and Ito)."""
+SERIES = ("#2f7fc1", "#d9730d", "#1d784e", "#a15890", "#b0886b", "#3c90fa", "#b84705", "#8f8ea3")
+"""Blue and orange for train and test, then what a search found farthest from them and each other.
+
+Any two are at least .08 apart in OKLab as all people see them, also without one kind of cone, and
+all have a contrast of 3 with both grounds; a test computes it.
+"""
+
+RAMP = [[0.0, "#5a6fd0"], [0.3, "#2f7fc1"], [0.55, "#159570"], [0.8, "#a08a1c"], [1.0, "#d9730d"]]
+"""For more values than there are hues: in order, legible on light and dark."""
+
+SHARES = [[0.0, "#eef3f8"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
+"""From nothing to all: light to dark blue, also in gray."""
+
+LATER = [[0.0, "#b9d3ea"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
+"""From early to late, light to dark."""
+
+SHADES = ("rgba(47,127,193,0.14)", "rgba(182,95,168,0.15)", "rgba(217,115,13,0.16)")
+"""Behind curves: of memorization, circuit formation and clean-up; what comes after has none."""
 
 UNSEEN = {"censored": "triangle-up-open", "diverged": "x-thin-open"}
 """Marks at the last step of runs whose event was not seen."""
@@ -25,10 +42,25 @@ class Theme:
     text: str
     muted: str
     grid: str
+    accent: str
 
 
-LIGHT = Theme(page="#fbfbfa", panel="#ffffff", text="#22262b", muted="#656d76", grid="#e8eaed")
-DARK = Theme(page="#14171a", panel="#1c2024", text="#e6e8ea", muted="#9aa3ad", grid="#31373d")
+LIGHT = Theme(
+    page="#fbfbfa",
+    panel="#ffffff",
+    text="#22262b",
+    muted="#656d76",
+    grid="#e8eaed",
+    accent="#2469a3",
+)
+DARK = Theme(
+    page="#14171a",
+    panel="#1c2024",
+    text="#e6e8ea",
+    muted="#9aa3ad",
+    grid="#31373d",
+    accent="#6cb0ea",
+)
 
 
 def template(theme: Theme) -> go.layout.Template:

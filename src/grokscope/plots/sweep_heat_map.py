@@ -11,8 +11,8 @@ from grokscope.analyses.sweep import Findings
 from grokscope.ops.survival import quantile
 from grokscope.plots.base import sweep_plot
 from grokscope.plots.groups import WIDE
-from grokscope.plots.heat import SHARES
-from grokscope.plots.style import FONT, LIGHT, template
+from grokscope.plots.style import FONT, LIGHT, SHARES, template
+from grokscope.plots.text import plain
 
 MOST = 12
 """Panels at most."""
@@ -43,7 +43,7 @@ def sweep_heat_map(found: Findings) -> go.Figure:
     kept = dict(list(panels.items())[:MOST])
     columns = min(len(kept), 3)
     rows = math.ceil(len(kept) / columns)
-    titles = list(kept) if len(kept) > 1 else None
+    titles = [plain(words) for words in kept] if len(kept) > 1 else None
     figure = make_subplots(
         rows, columns, subplot_titles=titles, vertical_spacing=0.16 / rows, horizontal_spacing=0.09
     )
@@ -54,8 +54,8 @@ def sweep_heat_map(found: Findings) -> go.Figure:
         trace.update(zmin=min(known) - 0.1, zmax=max(known) + 0.1, showscale=number == 0)
         figure.add_trace(trace, row=number // columns + 1, col=number % columns + 1)
     axis = {"type": "category", "showgrid": False}
-    figure.update_xaxes(axis | {"title": {"text": short(x_path, found.outcomes.varying)}})
-    figure.update_yaxes(axis | {"title": {"text": short(y_path, found.outcomes.varying)}})
+    figure.update_xaxes(axis | {"title": {"text": plain(short(x_path, found.outcomes.varying))}})
+    figure.update_yaxes(axis | {"title": {"text": plain(short(y_path, found.outcomes.varying))}})
     sides = len({repr(g.values[y_path]) for g in found.outcomes.groups})
     return figure.update_layout(
         template=template(LIGHT),
@@ -79,8 +79,8 @@ def _panel(groups: list[Group], x_path: str, y_path: str, medians: dict[int, flo
         words = f"{median:,.0f}" if math.isfinite(median) else "–"
         text[row][col] = f"{words}<br>{int(seen.sum())}/{len(seen)}"
     return go.Heatmap(
-        x=[shown(x) for x in xs],
-        y=[shown(y) for y in ys],
+        x=[plain(shown(x)) for x in xs],
+        y=[plain(shown(y)) for y in ys],
         z=z,
         text=text,
         texttemplate="%{text}",

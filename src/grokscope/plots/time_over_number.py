@@ -11,6 +11,7 @@ from grokscope.analyses.sweep import Findings
 from grokscope.plots.base import sweep_plot
 from grokscope.plots.groups import WIDE, color
 from grokscope.plots.style import LIGHT, UNSEEN, template
+from grokscope.plots.text import plain
 
 MOST = 3
 """Panels at most, one a number that varies."""
@@ -38,7 +39,7 @@ def time_over_number(found: Findings) -> go.Figure:
             _runs(figure, positive, number, col)
         log = {"type": "log", "showgrid": True}
         ticks = {"tickvals": sorted(values), "ticktext": [shown(x) for x in sorted(values)]}
-        title = {"title": {"text": short(path, found.outcomes.varying)}}
+        title = {"title": {"text": plain(short(path, found.outcomes.varying))}}
         figure.update_xaxes(log | ticks | title, row=1, col=col)
         figure.update_yaxes(log | _ticks(found), row=1, col=col)
     figure.update_yaxes({"title": {"text": "Grokking time (steps)"}}, row=1, col=1)
@@ -73,7 +74,7 @@ def _medians(
         x=[x for x, _ in points],
         y=[t for _, t in points],
         mode="lines+markers",
-        name=f"{words}: {told}" if words else told,
+        name=plain(f"{words}: {told}" if words else told),
         line={"color": color(number), "width": 2},
         marker={"symbol": "line-ew-open", "size": 18, "line": {"width": 2.5}},
         hovertemplate="median %{y:,}<extra></extra>",
@@ -89,7 +90,7 @@ def _runs(figure: go.Figure, cells: list[tuple[float, Group]], number: int, col:
         figure.add_scatter(
             x=[x for x, _, _ in shown_],
             y=[at for _, at, _ in shown_],
-            text=[name for _, _, name in shown_],
+            text=[plain(name) for _, _, name in shown_],
             mode="markers",
             marker={"color": color(number), "symbol": symbol, "size": 7 if wanted else 10},
             hovertemplate="%{text}<br>step %{y:,}<extra></extra>",

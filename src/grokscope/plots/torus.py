@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokscope.plots.base import analyzed, plot
-from grokscope.plots.heat import SHARES
-from grokscope.plots.style import FONT, LIGHT, SERIES, decades, template
+from grokscope.plots.style import FONT, LIGHT, SERIES, SHARES, decades, template
+from grokscope.plots.text import plain
 from grokscope.store import Run
 
 
@@ -26,7 +26,7 @@ def torus_energy(run: Run) -> go.Figure:
     found = run.results().get("laplacian_spectrum")
     titles = ["As labeled", "Best relabeling", ""]
     if found is not None:
-        titles[1] = f"After a → {found.scalars['best_k']}a, the best at the last checkpoint"
+        titles[1] = f"After a → {plain(found.scalars['best_k'])}a, the best at the last checkpoint"
     figure = make_subplots(
         3, 1, shared_xaxes=True, vertical_spacing=0.07, row_heights=[0.36, 0.36, 0.28],
         subplot_titles=titles,

@@ -1,10 +1,13 @@
 """The report of a run: outcome, curves, configuration and provenance in one file."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from grokscope.config import to_yaml
 from grokscope.plots import PLOTS
-from grokscope.reports.page import count, drawn, number, page
+from grokscope.reports.numbers import numbers
+from grokscope.reports.page import count, drawn, encoded, number, page, words
 from grokscope.store import Run
 from grokscope.store.durable import write_file
 from grokscope.store.results import Result
@@ -24,7 +27,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     The file needs no network. Text from the run is escaped, so markup in a name is shown as text.
     """
     target = path or run.path / "report.html"
-    write_file(target, render(run).encode())
+    write_file(target, encoded(render(run)))
     return target
 
 
@@ -34,19 +37,38 @@ def render(run: Run) -> str:
     shown = [part for part in plots if part.applies(run)] if len(run.history) else []
     figures = [drawn(part, run) for part in shown]
     results = run.results()
+    crossings = _crossings(results["grokking_time"]) if "grokking_time" in results else []
+    head, rows = numbers(run)
     return page(
         "run.html.jinja",
+        figures=figures,
+        sections=_sections(crossed=bool(crossings), measured=bool(rows)),
         title=run.name,
-        run=run,
-        status=run.status,
+        notes=run.config.notes,
+        reason=run.status.get("reason", ""),
         sentence=_sentence(run),
         tiles=_tiles(run),
-        figures=figures,
-        crossings=_crossings(results["grokking_time"]) if "grokking_time" in results else [],
-        results=results,
+        crossings=crossings,
+        number_head=head,
+        number_rows=rows,
+        results=[(name, _named(found.scalars)) for name, found in results.items()],
         config=to_yaml(run.config),
-        provenance=run.provenance,
+        provenance=_named(run.provenance),
     )
+
+
+def _sections(*, crossed: bool, measured: bool) -> list[tuple[str, str]]:
+    return [
+        ("", ""),
+        *([("grokking-time", "Grokking time")] if crossed else []),
+        *([("run-numbers", "Numbers")] if measured else []),
+        ("run-configuration", "Configuration"),
+        ("run-provenance", "Provenance"),
+    ]
+
+
+def _named(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(words(key), value) for key, value in values.items()]
 
 
 def _sentence(run: Run) -> str:

@@ -8,7 +8,8 @@ from grokscope.analyses.outcomes import short, shown
 from grokscope.analyses.sweep import Findings
 from grokscope.analyses.verdicts import amount
 from grokscope.plots import SWEEP_PLOTS
-from grokscope.reports.page import count, drawn, number, page
+from grokscope.reports.origins import origins, shared_fields
+from grokscope.reports.page import count, drawn, encoded, number, page
 from grokscope.store.durable import write_file
 
 GROUP_HEAD = (
@@ -28,7 +29,7 @@ GROUP_HEAD = (
 
 def write_sweep_report(found: Findings, path: Path, *, title: str, notes: str = "") -> Path:
     """Write the report of what a sweep found to a file that needs no network; return where."""
-    write_file(path, render_sweep(found, title=title, notes=notes).encode())
+    write_file(path, encoded(render_sweep(found, title=title, notes=notes)))
     return path
 
 
@@ -37,8 +38,11 @@ def render_sweep(found: Findings, *, title: str, notes: str = "") -> str:
     summary = found.summary
     plots = sorted(SWEEP_PLOTS.values(), key=lambda part: part.order)
     head, rows = _runs(found)
+    slopes = [_slope(row) for row in summary["slopes"]]
     return page(
         "sweep.html.jinja",
+        figures=[drawn(part, found) for part in plots if part.applies(found)],
+        sections=_sections(summary),
         title=title,
         notes=notes,
         sentence=_sentence(summary),
@@ -48,12 +52,26 @@ def render_sweep(found: Findings, *, title: str, notes: str = "") -> str:
         group_rows=[_group(row) for row in summary["groups"]],
         until=amount(summary["groups"][0]["rmst_until"]),
         logrank=_logrank(summary["logrank"]),
-        slope_rows=[_slope(row) for row in summary["slopes"]],
-        figures=[drawn(part, found) for part in plots if part.applies(found)],
+        slope_rows=slopes,
         run_head=head,
         run_rows=rows,
         problems=summary["problems"],
+        shared=shared_fields(found),
+        provenance=origins(found),
     )
+
+
+def _sections(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        *([("sweep-hypotheses", "Hypotheses")] if summary["hypotheses"] else []),
+        ("sweep-groups", "Groups"),
+        *([("sweep-slopes", "Slope of ln T on ln λ")] if summary["slopes"] else []),
+        ("", ""),
+        ("sweep-runs", "Runs"),
+        *([("sweep-problems", "Not read")] if summary["problems"] else []),
+        ("sweep-configuration", "Configuration"),
+        ("sweep-provenance", "Provenance"),
+    ]
 
 
 def _sentence(summary: dict[str, Any]) -> str:
