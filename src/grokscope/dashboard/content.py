@@ -1,5 +1,6 @@
 """What the page gets: the section a view asks for as plain data; nothing of it is markup."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from grokscope.dashboard.view import View, matches
 from grokscope.errors import GrokscopeError
 from grokscope.plots.text import inert
 
+LOG = logging.getLogger(__name__)
 HOME = "runs"
 LEGEND = 24
 
@@ -67,6 +69,9 @@ def _panels(page: Page, look: Look) -> tuple[list[Panel], list[str]]:
         found = list(page.function(look))
     except GrokscopeError as error:
         return [], [str(error).splitlines()[0]]
+    except Exception as error:
+        LOG.exception("%s", page.name)
+        return [], [f"This section cannot be drawn: {type(error).__name__}: {error}"]
     if not found:
         return [], [page.empty]
     return found, _thinned(look)

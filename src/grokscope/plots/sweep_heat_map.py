@@ -68,19 +68,21 @@ def sweep_heat_map(found: Findings) -> go.Figure:
 
 
 def _panel(groups: list[Group], x_path: str, y_path: str, medians: dict[int, float]) -> go.Heatmap:
-    xs = list(dict.fromkeys(g.values[x_path] for g in sorted(groups, key=_by(x_path))))
-    ys = list(dict.fromkeys(g.values[y_path] for g in sorted(groups, key=_by(y_path))))
+    xs, ys = (
+        list(dict.fromkeys(shown(g.values[path]) for g in sorted(groups, key=_by(path))))
+        for path in (x_path, y_path)
+    )
     z: list[list[float | None]] = [[None] * len(xs) for _ in ys]
     text = [[""] * len(xs) for _ in ys]
     for group in groups:
-        row, col = ys.index(group.values[y_path]), xs.index(group.values[x_path])
+        row, col = ys.index(shown(group.values[y_path])), xs.index(shown(group.values[x_path]))
         median, (_, seen) = medians[id(group)], sample(group.members)
         z[row][col] = math.log10(max(median, 1)) if math.isfinite(median) else None
         words = f"{median:,.0f}" if math.isfinite(median) else "–"
         text[row][col] = f"{words}<br>{int(seen.sum())}/{len(seen)}"
     return go.Heatmap(
-        x=[plain(shown(x)) for x in xs],
-        y=[plain(shown(y)) for y in ys],
+        x=[plain(x) for x in xs],
+        y=[plain(y) for y in ys],
         z=z,
         text=text,
         texttemplate="%{text}",

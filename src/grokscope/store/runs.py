@@ -84,9 +84,12 @@ def open_all(folder: str | Path) -> Runs:
 
 
 def run_directories(folder: Path) -> Iterator[Path]:
-    """Yield the run directories below a folder; what a run keeps in its own is not looked at."""
+    """Yield the run directories below a folder; what a run keeps in its own is not looked at.
+
+    One that has lost its configuration is known by its status, so that it is not passed over.
+    """
     for place, below, files in os.walk(folder):
-        found = "config.yaml" in files
+        found = not {"config.yaml", "status.json"}.isdisjoint([*files, *below])
         below[:] = [n for n in below if not n.startswith(".") and not (found and n in OWN)]
         if found:
             yield Path(place)
