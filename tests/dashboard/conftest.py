@@ -1,10 +1,15 @@
 """Folders of runs to look at: copies of small real runs under other names, seeds and decays."""
 
+import asyncio
+import gc
 import shutil
+import warnings
 
 import pytest
 
+from grokscope.dashboard.app import build
 from grokscope.dashboard.library import Library
+from grokscope.dashboard.server import names
 
 
 def copied(run, folder, name, *, changes=None):
@@ -32,3 +37,13 @@ def shelf_of(runs, tmp_path_factory):
 @pytest.fixture
 def library(shelf_of):
     return Library(shelf_of)
+
+
+def built(folder, **options):
+    """Return the application. Gradio leaves event loops open, of which Python would tell later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        app = build(folder, hosts=names("127.0.0.1", 7860), **options)
+        asyncio.run(asyncio.sleep(0))
+        gc.collect()
+    return app
