@@ -16,6 +16,8 @@ from grokscope.ops import crossings
 from grokscope.ops.survival import Sample
 from grokscope.store import Run, Runs, results
 
+LOOKING = ("measure", "checkpoint")
+"""Sections of a configuration that say what is kept of a run, not how it trains."""
 MILESTONES = ("grokked_at", "memorized_at")
 CROSSINGS = {"first": crossings.first, "sustained": crossings.sustained, "strict": crossings.strict}
 
@@ -77,19 +79,20 @@ class Member:
         )
 
 
+FEW = 3
+"""Fields that name a group; where more differ, those that tell the groups apart are taken."""
+
+
 @dataclass(frozen=True)
 class Group:
-    """Members alike in all that varies but the seed; `values` by path say what they share."""
+    """Members that train alike but for the seed; `values` by path say what they share.
+
+    label: the values in words, `weight_decay=2, p=17`, as many as tell the groups apart.
+    """
 
     values: Mapping[str, Any]
     members: tuple[Member, ...]
-
-    @property
-    def label(self) -> str:
-        """The values in words: `weight_decay=2, p=17`."""
-        return ", ".join(
-            f"{short(path, self.values)}={shown(v)}" for path, v in self.values.items()
-        )
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,15 @@ class Outcomes:
         if not members:
             raise ScienceError("sweep: there is no run to analyze")
         paths = _varying([member.fields for member in members])
-        by = [p for p in paths if p not in ("seed", *LENGTH, *MANNER)]
+        by = [p for p in paths if p.partition(".")[0] not in ("seed", *LENGTH, *MANNER, *LOOKING)]
         alike: dict[tuple[str, ...], list[Member]] = {}
         for member in members:
             alike.setdefault(tuple(repr(member.fields.get(p)) for p in by), []).append(member)
+        values = [{p: group[0].fields.get(p) for p in by} for group in alike.values()]
+        told = telling(values)
         groups = [
-            Group({p: group[0].fields.get(p) for p in by}, tuple(group)) for group in alike.values()
+            Group(own, tuple(group), ", ".join(f"{short(p, told)}={shown(own[p])}" for p in told))
+            for own, group in zip(values, alike.values(), strict=True)
         ]
         groups.sort(key=lambda group: [_rank(value) for value in group.values.values()])
         return cls(members, paths, tuple(groups))
@@ -156,6 +162,27 @@ def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         found |= leaves(value, f"{prefix}{key}.")
     return found
+
+
+def telling(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return few paths whose values tell all rows apart, in the order of the rows' paths.
+
+    Greedy: the path that splits most comes first, which need not give the fewest.
+
+    >>> telling([{"kind": "a", "p": 5, "d": 1}, {"kind": "a", "p": 7, "d": 2}])
+    ['p']
+    """
+    paths = list(dict.fromkeys(path for row in rows for path in row))
+    if len(paths) <= FEW:
+        return paths
+    kept: list[str] = []
+
+    def apart(by: Sequence[str]) -> int:
+        return len({tuple(repr(row.get(path)) for path in by) for row in rows})
+
+    while apart(kept) < apart(paths):
+        kept.append(max(paths, key=lambda path: apart([*kept, path])))
+    return [path for path in paths if path in kept]
 
 
 def short(path: str, among: Mapping[str, Any] | Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grokscope.analyses.outcomes import short, shown
+from grokscope.analyses.outcomes import short, shown, telling
 from grokscope.dashboard.library import Entry, Library, Shelf
 from grokscope.dashboard.look import Look, chosen
 from grokscope.dashboard.pages import PAGES, Page
@@ -55,7 +55,7 @@ def content(library: Library, view: View) -> dict[str, Any]:
         "doc": "" if section == HOME else PAGES[section].doc,
         "query": view.query,
         "notes": notes,
-        "legend": _legend(look) if panels and section != "sweep" else [],
+        "legend": _legend(look) if any(panel.colored for panel in panels) else [],
         "panels": [_data(panel) for panel in panels],
         "table": asdict(_table(look)) if section == HOME and look.entries else None,
         "problems": problems,
@@ -94,8 +94,6 @@ def _thinned(look: Look) -> list[str]:
 
 
 def _legend(look: Look) -> list[dict[str, str]]:
-    if len(look.entries) == 1:
-        return []
     words = look.legend
     shown_ = [{"word": word, "color": look.colors[word]} for word in words[:LEGEND]]
     more = len(words) - len(shown_)
@@ -109,7 +107,8 @@ def _counts(shelf: Shelf, look: Look) -> str:
 
 
 def _table(look: Look) -> Table:
-    varying = look.outcomes.varying
+    paths = look.outcomes.varying
+    varying = telling([{p: e.member.fields.get(p) for p in paths} for e in look.entries])
     head = ["Run", "Outcome", "Step", "Memorized at", "Grokked at", "Test accuracy"]
     rows = [_row(entry, varying) for entry in look.entries]
     links = [View(runs=(entry.name,), section="training_curves").query for entry in look.entries]

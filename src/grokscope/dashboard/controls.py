@@ -66,7 +66,7 @@ def blocks(library: Library) -> Any:
 
         page.load(
             restored, outputs=controls, show_progress="hidden", api_visibility="private"
-        ).then(fn=None, inputs=controls, js=told)
+        ).then(fn=None, inputs=controls, js="(...values) => grokscope.restored(values)")
         gr.Timer(SECONDS).tick(
             lambda *chosen: _renewed(gr, library, chosen),
             inputs=[runs, color, facet, detail],

@@ -18,9 +18,6 @@ from grokscope.plots.style import RAMP, SERIES
 
 T = TypeVar("T")
 
-FEW = 3
-"""Fields that name a group; where more differ, those that tell the groups apart are taken."""
-
 
 @dataclass(frozen=True)
 class Look:
@@ -109,14 +106,9 @@ class Look:
         if by == "group":
             names = {id(entry.member): entry.name for entry in self.entries}
             groups = self.outcomes.groups
-            paths = telling([group.values for group in groups])
-            told = [
-                ", ".join(f"{short(p, paths)}={shown(group.values[p])}" for p in paths)
-                for group in groups
-            ]
             return {
-                names[id(member)]: word or "all runs"
-                for word, group in zip(told, groups, strict=True)
+                names[id(member)]: group.label or "all runs"
+                for group in groups
                 for member in group.members
             }
         values = {e.name: e.member.fields[by] for e in self.entries if by in e.member.fields}
@@ -126,27 +118,6 @@ class Look:
         found = sorted(values.items(), key=lambda item: _rank(item[1]))
         words = {name: f"{word}={shown(value)}" for name, value in found}
         return words | {e.name: f"no {word}" for e in self.entries if e.name not in words}
-
-
-def telling(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return few paths whose values tell all rows apart, in the order of the rows' paths.
-
-    Greedy: the path that splits most comes first, which need not give the fewest.
-
-    >>> telling([{"kind": "a", "p": 5, "d": 1}, {"kind": "a", "p": 7, "d": 2}])
-    ['p']
-    """
-    paths = list(dict.fromkeys(path for row in rows for path in row))
-    if len(paths) <= FEW:
-        return paths
-    kept: list[str] = []
-
-    def apart(by: Sequence[str]) -> int:
-        return len({tuple(repr(row.get(path)) for path in by) for row in rows})
-
-    while apart(kept) < apart(paths):
-        kept.append(max(paths, key=lambda path: apart([*kept, path])))
-    return [path for path in paths if path in kept]
 
 
 def hues(count: int) -> list[str]:

@@ -4,7 +4,7 @@ window.grokscope = (() => {
   const place = () => document.getElementById("gs-content");
   const keys = ["section", "runs", "where", "color", "facet", "x", "x_scale", "y_scale", "smooth", "detail"];
   const first = { section: "training_curves", runs: [], where: "", color: "", facet: "", x: "step", x_scale: "log", y_scale: "declared", smooth: 0, detail: "" };
-  let start = null, asked = "", shown = "", last = null, following = true, busy = false;
+  let start = null, asked = "", shown = "", last = null, following = true, busy = false, restoring = true;
 
   function make(kind, attributes = {}, ...children) {
     const node = document.createElement(kind);
@@ -16,7 +16,19 @@ window.grokscope = (() => {
     return node;
   }
 
+  // While a link is restored the controls change one by one; only the whole counts.
+  function restored(values) {
+    restoring = false;
+    setTimeout(reveal, 100);
+    return show(values);
+  }
+
+  function reveal() {
+    document.querySelector("#gs-sections label.selected")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
   function show(values) {
+    if (restoring) return;
     const query = new URLSearchParams();
     keys.forEach((key, i) => {
       const value = values[i];
@@ -30,10 +42,10 @@ window.grokscope = (() => {
     return ask();
   }
 
-  async function ask() {
+  async function ask(quiet = false) {
     const query = asked;
     busy = true;
-    place()?.classList.add("gs-waiting");
+    if (!quiet) place()?.classList.add("gs-waiting");
     try {
       const answer = await fetch(`/content?${query}`, { cache: "no-store" });
       if (!answer.ok) throw new Error(await answer.text());
@@ -84,6 +96,7 @@ window.grokscope = (() => {
     root.dataset.section = found.section;
     for (const [node, panel] of drawings) plot(node, panel);
     root.dataset.drawn = found.query;
+    reveal();
   }
 
   function plot(node, panel) {
@@ -119,8 +132,17 @@ window.grokscope = (() => {
           button("data", "Save the data as CSV", () => save(`${name}.csv`, rows(plotted))))),
       make("div", { class: "gs-scroll" }, plotted),
       make("figcaption", { class: "gs-caption" }, panel.caption));
+    widths.observe(node);
     return node;
   }
+
+  // A figure is as wide as its frame, also when the sidebar opens beside it.
+  const widths = new ResizeObserver(entries => {
+    for (const { target } of entries) {
+      const plotted = target.querySelector(".gs-plot");
+      if (plotted?._fullLayout && Math.abs(plotted._fullLayout.width - plotted.clientWidth) > 2) Plotly.Plots.resize(plotted);
+    }
+  });
 
   async function image(node, name, format) {
     const dark = document.body.classList.contains("dark");
@@ -213,8 +235,8 @@ window.grokscope = (() => {
       clearInterval(ready);
       if (!shown && !busy) ask();
     }, 20);
-    setInterval(() => { if (following && !busy && document.visibilityState === "visible") ask(); }, 3000);
+    setInterval(() => { if (following && !busy && document.visibilityState === "visible") ask(true); }, 3000);
   }
 
-  return { begin, show, dress, follow: value => { following = value; } };
+  return { begin, restored, show, dress, follow: value => { following = value; } };
 })();

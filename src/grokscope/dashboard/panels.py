@@ -42,7 +42,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure with its title: `figure` is plotly's data and layout."""
+    """A figure with its title: `figure` is plotly's data and layout.
+
+    colored: whether its colors are those of the legend of the page.
+    """
 
     key: str
     title: str
@@ -51,6 +54,7 @@ class Panel:
     caption: str = ""
     height: int = 300
     wide: bool = False
+    colored: bool = False
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,9 @@ def panels(
         figure["layout"]["annotations"] += labels
         if labels:
             figure["layout"]["margin"] |= {"r": 84}
-        yield Panel(f"{key}-{name}" if name else key, title, figure, name, caption, wide=wide)
+        colored = len(look.entries) > 1
+        place = f"{key}-{name}" if name else key
+        yield Panel(place, title, figure, name, caption, wide=wide, colored=colored)
 
 
 def _lines(

@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokscope.plots.base import analyzed, plot
+from grokscope.plots.groups import WIDE
 from grokscope.plots.style import FONT, LIGHT, SERIES, SHARES, template
 from grokscope.plots.text import plain
 from grokscope.store import Run
@@ -31,7 +32,7 @@ def activation_waves(run: Run) -> go.Figure:
         subplot_titles=_titles({} if found is None else found.scalars),
     )
     figure.update_layout(template=template(LIGHT), height=760, hovermode="closest", margin_t=40)
-    figure.update_annotations(font_size=13)
+    figure.update_layout(meta=WIDE).update_annotations(font_size=13)
     if found is None:
         return figure
     surface = found.arrays["surface"]
