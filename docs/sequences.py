@@ -104,7 +104,7 @@ def draw(runs: dict[str, grokscope.Run]) -> go.Figure:
         figure.update_xaxes(title_text="Step", row=len(ROWS), col=column)
         for row in (1, 2):
             figure.update_yaxes(range=[-0.03, 1.06], row=row, col=column)
-        figure.update_yaxes(type="log", tickvals=TICKS, row=3, col=column)
+        figure.update_yaxes(type="log", tickvals=[*TICKS, 0.7, 0.8, 0.9], row=3, col=column)
     for row, label in enumerate(ROWS, start=1):
         figure.update_yaxes(title_text=label, row=row, col=1)
     return figure.update_layout(height=640, legend_y=1.07, margin={"t": 84, "r": 16})
