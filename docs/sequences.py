@@ -19,6 +19,8 @@ ROWS = ("Accuracy", "Reward", "‖∂z/∂x‖")
 SIDES = {"train": TRAIN, "test": TEST}
 HIGH = 0.99
 """Reward from which on a side counts as learned, here and in the picture."""
+SPREAD = {"copy": (200, 1000), "reverse": (200, 1000), "parity": (3000, 7000)}
+"""Checkpoints between which the smoothness of each task moves after memorization."""
 TICKS = [digit * 10.0**decade for decade in range(-1, 5) for digit in (1, 2, 5)]
 
 
@@ -26,6 +28,9 @@ def main() -> None:
     """Train what is missing, print what the curves say, draw them in light and dark."""
     runs = {name: finished(name) for name in COLUMNS}
     print(table(runs))
+    for name, steps in SPREAD.items():
+        told = ", ".join(f"{spread(runs[name], step):.2f} at {step:,}" for step in steps)
+        print(f"{name}: standard deviation of the logits on train {told}")
     for scheme, theme in THEMES.items():
         path = PICTURES / f"sequences_{scheme}.png"
         save(dressed(draw(runs), theme), path, width=860)
@@ -45,7 +50,7 @@ def table(runs: dict[str, grokscope.Run]) -> str:
     """Return as Markdown when each side is learned, in symbols and whole, and how smooth z is."""
     rows = [
         "| recipe | accuracy of .99, train, test | reward of .99, train, test | "
-        "‖∂z/∂x‖ at the last two, at its peak, at the end |",
+        "‖∂z/∂x‖ at these two, at its peak, at the end |",
         "|---|---:|---:|---:|",
     ]
     for name, run in runs.items():
@@ -58,6 +63,11 @@ def table(runs: dict[str, grokscope.Run]) -> str:
         told = [f"{x:.3g}" for x in (*at, max(levels.values()), run.last[SMOOTH])]
         rows.append(f"| `{name}` | {' | '.join([*steps, ', '.join(told)])} |")
     return "\n".join(rows)
+
+
+def spread(run: grokscope.Run, step: int) -> float:
+    """Return the standard deviation of the logits on train, by whose growth z is less smooth."""
+    return float(run.snapshot(step=step).train_logits.std())
 
 
 def reached(run: grokscope.Run, column: str) -> int:
