@@ -33,7 +33,7 @@ def main() -> None:
         print(f"{name}: standard deviation of the logits on train {told}")
     for scheme, theme in THEMES.items():
         path = PICTURES / f"sequences_{scheme}.png"
-        save(dressed(draw(runs), theme), path, width=860)
+        save(dressed(draw(runs), theme), path, width=760)
         print(path.relative_to(ROOT))
 
 
