@@ -5,11 +5,12 @@ are in runs/lead-time/; that takes about ten minutes on one thread.
 """
 
 import sys
+from pathlib import Path
 
 import polars as pl
 from figures import PICTURES, ROOT, THEMES, dressed
-from least_action import finished
 
+import grokscope
 from grokscope.analyses.lead_time import lead_time
 from grokscope.metrics import METRICS
 from grokscope.plots import save
@@ -50,6 +51,14 @@ def trained(recipe: str) -> Runs:
             changes = [*shared, change, f"seed={seed}", "stop=never", f"steps={STEPS}"]
             runs.append(finished(RUNS / f"{recipe}-{name}-{seed}", recipe, changes))
     return Runs(tuple(runs))
+
+
+def finished(path: Path, recipe: str, changes: list[str]) -> grokscope.Run:
+    """Return a finished run, trained on one thread if need be."""
+    if not path.exists():
+        return grokscope.train(recipe, [*changes, "threads=1"], out=path.parent, name=path.name)
+    run = grokscope.open(path)
+    return run if run.status["state"] == "finished" else grokscope.resume(run)
 
 
 def markdown(table: pl.DataFrame) -> str:
