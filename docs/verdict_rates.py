@@ -1,7 +1,7 @@
 """How often verdicts err on runs whose truth is known: `docs/generated/verdict-rates.md`.
 
-Run as `python docs/verdict_rates.py [DRAWS]`; 1,000 draws take two minutes on two cores. Each draw
-is a made-up sweep, judged as `grokscope analyze sweep` judges a real one.
+Run as `python docs/verdict_rates.py [DRAWS]`; 1,000 draws take three minutes on two cores. Each
+draw is a made-up sweep, judged as `grokscope analyze sweep` judges a real one.
 """
 
 import math
