@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from grokscope.config import load
-from grokscope.store import create
+from grokscope.store import create, open_run
 
 RESULTS = Path(__file__).parent / "results"
-SEEDS, ROWS, EVERY, LOOKS = 50, 200, 50, 5
+SEEDS, ROWS, EVERY, LOOKS = 50, 200, 50, 3
 DECAYS = tuple(0.25 * (number + 1) for number in range(20))
 LOOK = """
 import json, sys, time
@@ -57,6 +57,7 @@ def make(folder, decay, seed):
             names = ("train_loss", "test_loss", "weight_norm", "gradient_norm")
             values = dict(zip(names, rng.random(4).tolist(), strict=True))
             last = {"train_acc": 1.0, "test_acc": float(step >= at), **values}
+            last["lookup_baseline"] = 0.5
             writer.measured(step, last, step / 1000)
         grokked = at <= ROWS * EVERY - 2 * EVERY
         writer.finish(
@@ -69,6 +70,7 @@ def make(folder, decay, seed):
             seconds=ROWS * EVERY / 1000,
             last=last,
         )
+    open_run(folder / f"wd{decay}_s{seed}").analyze("grokking_time")  # as training does at its end
 
 
 def main():
