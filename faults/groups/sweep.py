@@ -1,8 +1,8 @@
 """A sweep whose workers and whose command are killed: every run ends, none is lost or done twice.
 
-One attempt in ten is killed by SIGKILL at a random moment, and now and then the command itself,
-which is then given again. Each attempt counts its steps in a file that outlives it, so that the
-steps done in vain are known and not guessed.
+Of each ten attempts one, drawn by chance, is killed by SIGKILL at a random moment, and now and then
+the command itself, which is then given again. Each attempt counts its steps in a file that outlives
+it, so that the steps done in vain are known and not guessed.
 """
 
 import functools
@@ -13,7 +13,6 @@ import shutil
 import signal
 import struct
 import time
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,8 +32,10 @@ from grokscope.errors import GrokscopeError
 from grokscope.store import checkpoint, open_run
 from grokscope.sweeps import Sweep, members, run_sweep
 
-SHARE = 0.1
-"""Of all attempts, those whose worker is killed; in broken builds more, so that few runs do."""
+BLOCK, DOOMED = 10, 1
+"""Of as many attempts in a row, those whose worker is killed, drawn by chance."""
+MANY = 7
+"""The same in broken builds, so that few runs do."""
 MUTANTS = ("forget_lost_runs", "begin_anew", "forget_optimizer")
 EVERY, STEPS = 20, 120
 COMMANDS = 3
@@ -127,7 +128,7 @@ class Trial:
     seed: int
     life: float
     mutant: str = ""
-    share: float = SHARE
+    doomed: int = DOOMED
     commands: int = 0
     kills: int = 0
     command_kills: int = 0
@@ -164,10 +165,11 @@ class Trial:
         """Read the books; kill those workers whose time has come."""
         for facts in _lines(self.folder / "out" / "books" / "attempts")[len(self.attempts) :]:
             self.attempts.append(facts)
-            name = zlib.crc32(facts["run"].encode())
-            rng = np.random.default_rng([self.seed, name, facts["number"]])
-            doomed = rng.random() < self.share
-            facts["at"] = time.monotonic() + rng.uniform(0, self.life) if doomed else np.inf
+            block, place = divmod(len(self.attempts) - 1, BLOCK)
+            rng = np.random.default_rng([self.seed, block])
+            doomed = place in rng.permutation(BLOCK)[: self.doomed]
+            moment = rng.uniform(0, self.life, BLOCK)[place]
+            facts["at"] = time.monotonic() + moment if doomed else np.inf
         for facts in self.attempts:
             if facts["at"] <= time.monotonic():
                 facts["at"] = np.inf
@@ -235,8 +237,9 @@ def run(count: int, seed: int, folder: Path) -> Score:
     score.failures += trial.run(references)
     left = len(litter(trial.folder / "out" / "sweep"))
     score.notes.append(
-        f"{count} runs of {STEPS} steps: {trial.kills} workers and {trial.command_kills} commands "
-        f"killed, {len(trial.attempts)} attempts, {trial.wasted:,} steps done in vain "
+        f"{count} runs of {STEPS} steps: {trial.kills} workers "
+        f"({trial.kills / count:.0%} of the runs) and {trial.command_kills} commands killed, "
+        f"{len(trial.attempts)} attempts, {trial.wasted:,} steps done in vain "
         f"({trial.wasted / (count * STEPS):.2%}); {len(names)} runs compared with the same ones "
         f"alone; {left} temporary files are left"
     )
@@ -246,7 +249,7 @@ def run(count: int, seed: int, folder: Path) -> Score:
 
         def broken(number: int, mutant: str = mutant) -> str:
             where = folder / f"{mutant}-{number}"
-            return told(Trial(where, few, seed + number, life, mutant, share=0.7).run(same))
+            return told(Trial(where, few, seed + number, life, mutant, doomed=MANY).run(same))
 
         score.caught[mutant] = caught(broken, 4)
     return score

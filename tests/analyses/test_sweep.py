@@ -145,7 +145,7 @@ def test_an_unknown_field_is_refused(outcomes):
 
 
 def test_of_equal_groups_few_are_told_apart():
-    # The small version of a script that draws 1,000: the share it finds is in docs/sweeps.md.
+    # The small version of docs/verdict_rates.py, which draws 1,000; see docs/sweeps.md.
     from grokscope.analyses.estimates import difference
     from grokscope.analyses.verdicts import _decide
 

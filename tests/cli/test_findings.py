@@ -53,3 +53,21 @@ def test_what_cannot_be_judged_is_exit_code_2(command, folder, arguments, words)
 def test_an_empty_folder_is_exit_code_2(command, tmp_path):
     ending = command("report", tmp_path)
     assert (ending.code, ending.err.count("no run in there")) == (2, 1)
+
+
+def test_a_bare_file_of_curves_is_evaluated(command, run_path, tmp_path):
+    file = tmp_path / "curves.csv"
+    rows = "".join(f"{i},1,{int(i > 3)}\n" for i in range(8))
+    file.write_text(f"epoch,train_acc,test_acc\n{rows}")
+    ending = command("analyze", "grokking_time", file, "step=epoch")
+    assert ending.code == 0
+    assert "  outcome               grokked\n" in ending.out
+    answered = json.loads(command("analyze", "grokking_time", file, "step=epoch", "--json").out)
+    assert answered["results"][str(file)]["grokked_at"] == 4
+    for arguments, words in (
+        (["hessian_spectrum", file], "hessian_spectrum needs a run"),
+        (["grokking_time", file, run_path], "not both at once"),
+        (["grokking_time", file], "no column 'step'; say step=COLUMN (it has: epoch, train_acc"),
+    ):
+        ending = command("analyze", *arguments)
+        assert (ending.code, words in ending.err) == (2, True), ending.err

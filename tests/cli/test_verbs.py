@@ -15,7 +15,7 @@ from grokscope.metrics import METRICS
 from grokscope.models import MODELS
 from grokscope.objectives import LOSSES, PENALTIES
 from grokscope.optim import OPTIMIZERS
-from grokscope.plots import PLOTS
+from grokscope.plots import PLOTS, SWEEP_PLOTS
 from grokscope.store.results import ANALYSES
 from grokscope.tasks import TASKS
 
@@ -164,7 +164,7 @@ def test_a_sound_run_verifies(command, run_path):
         ("optimizer", OPTIMIZERS),
         ("metric", METRICS),
         ("analysis", ANALYSES),
-        ("plot", PLOTS),
+        ("plot", {**PLOTS, **SWEEP_PLOTS}),
     ],
 )
 def test_every_part_is_shown_and_explained(command, kind, known):

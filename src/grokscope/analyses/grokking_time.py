@@ -1,5 +1,6 @@
 """When a run memorized and when it grokked (A1)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -46,22 +47,29 @@ def grokking_time(
         "flops_per_step": flops,
         "lookup_baseline": history["lookup_baseline"][-1],
     }
-    table = []
+    found = crossed(steps, test, k=k)
+    for name, at in found.items():
+        scalars[f"{name}_step"] = at
+        scalars[f"{name}_seconds"] = None if at is None else seconds[at]
+        scalars[f"{name}_flops"] = None if at is None else at * flops
+        scalars[f"{name}_delay"] = delay(memorized_at, at)
+    table = np.array([float("nan") if at is None else float(at) for at in found.values()])
+    return scalars, {"levels": np.array(LEVELS), "crossings": table.reshape(len(LEVELS), -1)}
+
+
+def crossed(steps: Sequence[int], test: Sequence[float], *, k: int) -> dict[str, int | None]:
+    """Return the step of each crossing, from `first_0.90`, `sustained_0.90` to `strict_0.99`."""
+    found: dict[str, int | None] = {}
     for level in LEVELS:
-        found = {
-            "first": crossings.first(steps, test, level),
-            "sustained": crossings.sustained(steps, test, level, k=k),
-            "strict": crossings.strict(steps, test, level),
-        }
-        table.append([float("nan") if at is None else float(at) for at in found.values()])
-        for kind, at in found.items():
-            name = f"{kind}_{level:.2f}"
-            scalars[f"{name}_step"] = at
-            scalars[f"{name}_seconds"] = None if at is None else seconds[at]
-            scalars[f"{name}_flops"] = None if at is None else at * flops
-            known = at is not None and memorized_at is not None
-            scalars[f"{name}_delay"] = at - memorized_at if known else None  # type: ignore[operator]
-    return scalars, {"levels": np.array(LEVELS), "crossings": np.array(table)}
+        found[f"first_{level:.2f}"] = crossings.first(steps, test, level)
+        found[f"sustained_{level:.2f}"] = crossings.sustained(steps, test, level, k=k)
+        found[f"strict_{level:.2f}"] = crossings.strict(steps, test, level)
+    return found
+
+
+def delay(memorized_at: int | None, at: int | None) -> int | None:
+    """Return the steps from memorized to a crossing, where both were seen."""
+    return None if memorized_at is None or at is None else at - memorized_at
 
 
 def flops_per_step(config: RunConfig) -> int:

@@ -65,18 +65,21 @@ class Member:
             return {}
         return found.scalars
 
+    @functools.cached_property
+    def _curve(self) -> tuple[list[int], list[float]]:
+        """Steps and test accuracy of the history, read once; empty where it was not measured."""
+        history = self.run.history
+        if "test_acc" not in history.columns:
+            return [], []
+        return history["step"].to_list(), history["test_acc"].to_list()
+
     def _crossed(self, quantity: str) -> int | None:
         kind, _, level = quantity.partition("_")
         name = f"{kind}_{float(level):.2f}_step"
         if name in self._known:
             found = self._known[name]
             return None if found is None else int(found)
-        history = self.run.history
-        if "test_acc" not in history.columns:
-            return None
-        return CROSSINGS[kind](
-            history["step"].to_list(), history["test_acc"].to_list(), float(level)
-        )
+        return CROSSINGS[kind](*self._curve, float(level)) if self._curve[0] else None
 
 
 FEW = 3

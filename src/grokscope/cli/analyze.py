@@ -19,7 +19,8 @@ def command(
     """Analyze runs; a result made before is read back.
 
     `lead_time` and `sweep` compare many runs: give folders of them. `sweep` takes `hypothesis=...`
-    as often as wanted.
+    as often as wanted. `grokking_time` also reads curves that another program stored: a file of
+    CSV, JSON or Parquet, with `step=`, `train_acc=` and `test_acc=` where it names them otherwise.
 
     Example: [bold]grokscope analyze grokking_time runs/quick k=5[/bold]
     """
@@ -41,6 +42,9 @@ def command(
         compare(name, paths, options, json=json)
         return
     results: dict[str, dict[str, Any]] = {}
+    if files := [path for path in paths if Path(path).is_file()]:
+        results = _files(name, files, options, runs=len(paths) - len(files))
+        paths = []
     for run in [open_run(path) for path in paths]:
         with computing(f"{run.name} {name}"):
             results[str(run.path)] = run.analyze(name, **options).scalars
@@ -73,6 +77,22 @@ def compare(name: str, folders: list[str], options: dict[str, Any], *, json: boo
     flat = table.select(pl.exclude(pl.List(pl.Int64)))
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_width_chars=200):
         answer(str(flat))
+
+
+def _files(
+    name: str, files: list[str], options: dict[str, Any], *, runs: int
+) -> dict[str, dict[str, Any]]:
+    """Return what bare files of curves tell of grokking; of the analyses that is the only one."""
+    from grokscope.analyses.metrics_file import evaluate_file
+    from grokscope.config.options import decode_options
+    from grokscope.errors import ConfigError
+
+    if name != "grokking_time":
+        raise ConfigError(f"{files[0]}: {name} needs a run; of a file only grokking_time is told")
+    if runs:
+        raise ConfigError("analyze: name runs or files of curves, not both at once")
+    chosen = decode_options(name, evaluate_file, options)
+    return {file: evaluate_file(file, **chosen) for file in files}
 
 
 def _sweep(paths: list[str], options: list[str], json: bool) -> None:

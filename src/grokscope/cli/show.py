@@ -36,7 +36,7 @@ def command(
         "dynamics": _dynamics,
         "metric": lambda name: _functions("metric", name),
         "analysis": lambda name: _functions("analysis", name),
-        "plot": lambda name: _functions("plot", name),
+        "plot": _plots,
         "schema": lambda name: _schema(),
     }
     if kind is None:
@@ -105,6 +105,18 @@ def _functions(kind: str, name: str | None) -> dict[str, str]:
     }
 
 
+def _plots(name: str | None) -> dict[str, str]:
+    """Return the figures of runs, then those of sweeps, or the words of one."""
+    from grokscope.plots import SWEEP_PLOTS
+
+    if name is not None:
+        return _functions("sweep plot" if name in SWEEP_PLOTS else "plot", name)
+    of_sweeps = _functions("sweep plot", None).items()
+    return _functions("plot", None) | {
+        key: f"{words.removesuffix('.')} (of a sweep)." for key, words in of_sweeps
+    }
+
+
 def _registry(kind: str) -> Mapping[str, Any]:
     from grokscope.metrics import METRICS
     from grokscope.models import MODELS
@@ -117,6 +129,10 @@ def _registry(kind: str) -> Mapping[str, Any]:
         from grokscope.plots import PLOTS
 
         return PLOTS
+    if kind == "sweep plot":
+        from grokscope.plots import SWEEP_PLOTS
+
+        return SWEEP_PLOTS
     found: dict[str, Mapping[str, Any]] = {
         "task": TASKS,
         "model": MODELS,

@@ -1,11 +1,13 @@
 """How far the mean of a few numbers can be trusted."""
 
+import functools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 
+@functools.lru_cache
 def student_quantile(level: float, degrees: int) -> float:
     """Return q with P(|T| <= q) = level for Student's T.
 
