@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grokscope.analyses.outcomes import short, shown, telling
+from grokscope.analyses.outcomes import LOOKING, short, shown, telling
 from grokscope.dashboard.library import Entry, Library, Shelf
 from grokscope.dashboard.look import Look, chosen
 from grokscope.dashboard.pages import PAGES, Page
@@ -107,7 +107,7 @@ def _counts(shelf: Shelf, look: Look) -> str:
 
 
 def _table(look: Look) -> Table:
-    paths = look.outcomes.varying
+    paths = [p for p in look.outcomes.varying if p.partition(".")[0] not in LOOKING]
     varying = telling([{p: e.member.fields.get(p) for p in paths} for e in look.entries])
     head = ["Run", "Outcome", "Step", "Memorized at", "Grokked at", "Test accuracy"]
     rows = [_row(entry, varying) for entry in look.entries]
