@@ -3,8 +3,8 @@
   const root = document.documentElement;
   const text = id => document.getElementById(id).textContent.trim();
   const places = new Map([...document.querySelectorAll("[data-figure]")].map(node => [node.dataset.figure, node]));
-  const PAPER = 660;  // px between the margins of A4 and Letter
-  const TALLEST = 860;
+  const PAPER = 860;  // px; the style sheet zooms what is printed to the width of A4 and Letter
+  const TALLEST = 1120;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const choices = [...document.querySelectorAll("[data-choice]")];
   let figures = [], templates = null, opened = [];
@@ -51,9 +51,18 @@
     const whole = { data: figure.data, layout, frames: figure.frames, config };
     try {
       Plotly.react(node, whole);
+      if (label(node, layout)) Plotly.react(node, whole);
     } catch (error) {
       node.textContent = `This figure cannot be drawn here: ${error.message}`;
     }
+  }
+
+  // A logarithmic axis that is labeled once a decade has no label where it spans less than one.
+  function label(node, layout) {
+    const bare = Object.entries(node._fullLayout).filter(([name, axis]) =>
+      /^[xy]axis/.test(name) && axis.type === "log" && axis.dtick === 1 && Math.floor(axis.range[1]) < Math.ceil(axis.range[0]) + 1);
+    for (const [name] of bare) layout[name] = { ...layout[name], dtick: null, exponentformat: "none", nticks: 4 };
+    return bare.length > 0;
   }
 
   function drawAll(paper = false) {
