@@ -10,10 +10,11 @@ import shutil
 import pytest
 
 import grokscope
+from grokscope.analyses.outcomes import leaves
 from grokscope.analyses.sweep import analyze
 from grokscope.config import load
 from grokscope.plots.text import plain
-from grokscope.reports.page import encoded
+from grokscope.reports.page import Library, encoded
 from grokscope.reports.run import render
 from grokscope.reports.sweep import render_sweep
 from grokscope.store import create
@@ -47,6 +48,12 @@ SHAPES = [
 ]
 PAYLOADS = [shape.format(act) for shape in SHAPES for act in ACTS]
 assert len(set(PAYLOADS)) >= 60
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch):
+    """Leave the library out: what remains of a page is our own."""
+    monkeypatch.setattr("grokscope.reports.page.library", lambda: Library("", "none"))
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +120,24 @@ def test_a_report_of_a_run_shows_markup_as_text(trained, tmp_path, payload, read
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_a_report_of_a_sweep_shows_markup_as_text(tmp_path, payload, read):
+def test_a_report_of_a_sweep_shows_markup_as_text(tmp_path, payload, read, monkeypatch):
     for seed, lr in enumerate((0.1, 0.2, 0.1, 0.2)):
         config = load("quick", [f"seed={seed}", f"optimizer.lr={lr}"], environment={})
-        name = f"{seed}{file_name(payload)}"
-        with create(tmp_path / name, config, {payload: payload}) as writer:
+        path = tmp_path / f"{seed}"
+        with create(path, config, {payload: payload}) as writer:
             for step in (0, 100):
                 writer.measured(step, {"train_acc": 1.0, "test_acc": lr}, 0.0)
             writer.finish(compact=True, state="finished", step=100, grokked_at=100,
                           outcome="grokked", last={"test_acc": lr})  # fmt: skip
+        path.rename(tmp_path / f"{seed}{file_name(payload)}")
+
+    def infected_leaves(tree, prefix=""):
+        found = leaves(tree, prefix)
+        return found if prefix else found | {"model.word": f"{payload}{tree['optimizer']['lr']}"}
+
+    monkeypatch.setattr("grokscope.analyses.outcomes.leaves", infected_leaves)
     found = analyze(grokscope.open_all(tmp_path))
     found.summary["problems"] = [payload]
-    for group in found.summary["groups"]:
-        group["label"] = payload
     found.summary["hypotheses"] = [
         {"verdict": payload, "hypothesis": payload,
          "comparisons": [{"words": payload, "method": payload}]}
@@ -136,6 +148,10 @@ def test_a_report_of_a_sweep_shows_markup_as_text(tmp_path, payload, read):
     for member in found.outcomes.members:
         assert " ".join(member.run.name.split()) in page.text
         assert any(plain(member.run.name) in word for word in page.strings)
+    for group in found.outcomes.groups:
+        assert payload in group.label
+        assert " ".join(group.label.split()) in page.text
+        assert plain(group.label) in page.strings
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -20,7 +20,7 @@ from grokscope.reports.packing import compress, pack, script
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
-COLUMN = 300
+COLUMN = 230
 """Width of a column of panels at least, in px."""
 
 
