@@ -10,10 +10,10 @@ MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, monospace"
 
 TRAIN = "#2f7fc1"
 TEST = "#d9730d"
-SERIES = ("#2f7fc1", "#d9730d", "#579e62", "#b4519a", "#657b59", "#4692fc", "#c25210", "#ae87a3")
+SERIES = ("#2f7fc1", "#d9730d", "#579e62", "#b4519a", "#657b59", "#4490fa", "#c25210", "#ac86a1")
 """Blue and orange for train and test, then what a search found farthest from them and each other.
 
-Any two are at least .08 apart in OKLab as most people see them and without the cones for long or
+Any two are at least .075 apart in OKLab as most people see them and without the cones for long or
 middle waves, .05 without those for short ones, and
 all have a contrast of 3 with both grounds; a test computes it.
 """
