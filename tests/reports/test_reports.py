@@ -43,13 +43,15 @@ def test_a_report_is_one_page_in_every_condition(runs, condition, read):
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_report_refers_to_nothing_outside(runs, condition, read):
     text = render(runs[condition])
-    places = [value for name, value in read(text).attributes if name in ("src", "href", "action")]
-    assert [place for place in places if not place.startswith("#")] == ["data:,"]
     page = read(text)
+    places = [value for name, value in page.attributes if name in ("src", "href", "action")]
+    assert [place for place in places if not place.startswith("#")] == ["data:,"]
     policy = next(value for name, value in page.attributes if name == "content")
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
-    for inlined in (text, script(page.payload)):
-        assert re.findall(r"https?:|//[a-z.]|@import|url\(", inlined.replace("</", "")) == []
+    # Base64 may hold `//`; what it packs is looked at as text.
+    own = text.replace(page.scripts[0], "").replace(page.scripts[1], "")
+    for inlined in (own, script(page.payload)):
+        assert re.findall(r"https?:|//[a-z]|@import|url\(", inlined) == []
 
 
 def test_a_report_says_what_was_reached(runs, read):

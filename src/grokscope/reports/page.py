@@ -108,7 +108,7 @@ def _least_width(figure: Any) -> int:
     }
     sides |= {scene.domain.x[0] for scene in figure.select_scenes() if scene.domain.x}
     asked = (figure.layout.meta or {}).get("min_width", 0)
-    return max(asked, COLUMN * len(sides) if len(sides) > 1 else 0)
+    return max(int(asked), COLUMN * len(sides) if len(sides) > 1 else 0)
 
 
 _DRAWN = ("name", "height", "data", "layout", "frames")
