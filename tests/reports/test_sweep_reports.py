@@ -105,14 +105,13 @@ def test_the_phase_diagram_is_that_of_the_analysis(found):
     assert len(front.x) == diagram["on_front"].sum()
 
 
-def test_a_report_of_a_sweep_is_one_page_with_verdicts_groups_and_runs(
-    found, monkeypatch, tmp_path
-):
-    monkeypatch.setattr("grokscope.reports.page.get_plotlyjs", lambda: "")
+def test_a_report_of_a_sweep_is_one_page_with_verdicts_groups_and_runs(found, read, tmp_path):
     text = render_sweep(found, title="<i>decay</i>", notes="<script>alert(1)</script>")
     assert "<script>alert" not in text
     assert "&lt;i&gt;decay" in text
-    assert text.count("<script>") == 2
+    page = read(text)
+    assert page.names.count("script") == 3
+    assert len(text.encode()) < 2_500_000
     assert "undecided" in text
     assert "5 of 8 runs in 4 groups grokked" in text
     assert "success(weight_decay=2) &lt; success(weight_decay=1)" in text
@@ -121,5 +120,11 @@ def test_a_report_of_a_sweep_is_one_page_with_verdicts_groups_and_runs(
         assert f"<td>{member.run.name}</td>" in text
     for name in SWEEP_PLOTS:
         assert f'id="{name}"' in text
+        assert page.figures[name]["data"]
+    links = [value[1:] for name, value in page.attributes if name == "href" and value[0] == "#"]
+    assert set(links) <= {value for name, value in page.attributes if name == "id"}
+    assert len(links) == page.names.count("h2")
+    assert "optimizer.betas" in page.text
+    assert "weight_decay" in page.text
     path = write_sweep_report(found, tmp_path / "report.html", title="a")
     assert path.read_text().startswith("<!doctype html>")

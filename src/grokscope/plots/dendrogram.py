@@ -97,6 +97,7 @@ def dendrogram_animation(run: Run, result: Result) -> go.Figure:
     figure.update_layout(
         template=template(LIGHT),
         height=480,
+        meta={"min_width": 560},
         hovermode="closest",
         sliders=[slider],
         updatemenus=[menu],

@@ -65,7 +65,9 @@ def hessian_summary(run: Run, result: Result) -> go.Figure:
     line(3, 1, arrays["entropy"], "", SERIES[4])
     _shares(figure, result, steps)
     figure.update_annotations(font_size=13)
-    figure.update_layout(template=template(LIGHT), height=860, barmode="stack", bargap=0.1)
+    figure.update_layout(
+        template=template(LIGHT), height=860, meta={"min_width": 760}, barmode="stack", bargap=0.1
+    )
     small = {"font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)", "borderwidth": 0}
     under = small | {"orientation": "h", "yanchor": "top", "xanchor": "left", "y": 0.718}
     figure.update_layout(

@@ -10,10 +10,11 @@ MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, monospace"
 
 TRAIN = "#2f7fc1"
 TEST = "#d9730d"
-SERIES = ("#2f7fc1", "#d9730d", "#1d784e", "#a15890", "#b0886b", "#3c90fa", "#b84705", "#8f8ea3")
+SERIES = ("#2f7fc1", "#d9730d", "#579e62", "#b4519a", "#657b59", "#4490fa", "#c25210", "#ac86a1")
 """Blue and orange for train and test, then what a search found farthest from them and each other.
 
-Any two are at least .08 apart in OKLab as all people see them, also without one kind of cone, and
+Any two are at least .075 apart in OKLab as most people see them and without the cones for long or
+middle waves, .05 without those for short ones, and
 all have a contrast of 3 with both grounds; a test computes it.
 """
 
@@ -23,8 +24,8 @@ RAMP = [[0.0, "#5a6fd0"], [0.3, "#2f7fc1"], [0.55, "#159570"], [0.8, "#a08a1c"],
 SHARES = [[0.0, "#eef3f8"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
 """From nothing to all: light to dark blue, also in gray."""
 
-LATER = [[0.0, "#b9d3ea"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
-"""From early to late, light to dark."""
+LATER = [[0.0, "#7fb5e6"], [0.5, "#2f7fc1"], [1.0, "#1b5c97"]]
+"""From early to late, light to dark, yet seen on both grounds."""
 
 SHADES = ("rgba(47,127,193,0.14)", "rgba(182,95,168,0.15)", "rgba(217,115,13,0.16)")
 """Behind curves: of memorization, circuit formation and clean-up; what comes after has none."""

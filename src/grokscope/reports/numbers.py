@@ -33,6 +33,7 @@ def numbers(run: Run) -> tuple[list[str], list[list[str]]]:
 def _label(column: str) -> str:
     name, _, rest = column.partition(".")
     label = METRICS[name].label if name in METRICS else words(name)
+    label = label[:1].upper() + label[1:]
     return f"{label}, {rest}" if rest else label
 
 

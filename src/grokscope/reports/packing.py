@@ -95,7 +95,7 @@ def _numbers(items: list[Any]) -> Array | None:
     kinds = {type(value) for row in rows for value in row}
     if not kinds <= {int, float, type(None)} or kinds == {type(None)}:
         return None
-    if kinds == {int} and max(abs(value) for row in rows for value in row) >= 2**53:
+    if any(type(value) is int and abs(value) > 2**53 for row in rows for value in row):
         return None
     array = np.array(rows, dtype=np.int64 if kinds == {int} else np.float64)
     return array if rows is items else array[0]

@@ -3,8 +3,8 @@
   const root = document.documentElement;
   const text = id => document.getElementById(id).textContent.trim();
   const places = new Map([...document.querySelectorAll("[data-figure]")].map(node => [node.dataset.figure, node]));
-  const PAPER = 660;  // px between the margins of A4 and Letter
-  const TALLEST = 860;
+  const PAPER = 860;  // px; the style sheet zooms what is printed to the width of A4 and Letter
+  const TALLEST = 1120;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const choices = [...document.querySelectorAll("[data-choice]")];
   let figures = [], templates = null, opened = [];
@@ -36,7 +36,7 @@
 
   const isDark = () => root.dataset.look ? root.dataset.look === "dark" : dark.matches;
 
-  function draw(figure, paper) {
+  async function draw(figure, paper) {
     const node = places.get(figure.name);
     const layout = structuredClone(figure.layout);
     const narrow = !paper && innerWidth < 600;
@@ -50,14 +50,22 @@
     const config = { responsive: !paper, displaylogo: false, displayModeBar: narrow || paper ? false : "hover" };
     const whole = { data: figure.data, layout, frames: figure.frames, config };
     try {
-      Plotly.react(node, whole);
+      await Plotly.react(node, whole);
     } catch (error) {
       node.textContent = `This figure cannot be drawn here: ${error.message}`;
     }
   }
 
+  // A logarithmic axis that is labeled once a decade has one label or none where it spans less.
+  function label({ name: figure, layout }) {
+    const bare = Object.entries(places.get(figure)._fullLayout || {}).filter(([name, axis]) =>
+      /^[xy]axis/.test(name) && axis.type === "log" && axis.dtick === 1 && Math.floor(axis.range[1]) < Math.ceil(axis.range[0]) + 1);
+    for (const [name] of bare) layout[name] = { ...layout[name], dtick: null, exponentformat: "none", nticks: 4 };
+    return bare.length > 0;
+  }
+
   function drawAll(paper = false) {
-    for (const figure of figures) draw(figure, paper);
+    return Promise.all(figures.map(figure => draw(figure, paper)));
   }
 
   function dress(look) {
@@ -108,7 +116,8 @@
       const arrays = found.arrays.map(unpacked);
       templates = found.templates;
       figures = found.figures.map(figure => filled(figure, arrays));
-      drawAll();
+      await drawAll();
+      await Promise.all(figures.filter(label).map(figure => draw(figure)));
       dark.addEventListener("change", () => drawAll());
       root.dataset.drawn = "yes";
     } catch (error) {

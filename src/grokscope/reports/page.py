@@ -20,6 +20,8 @@ from grokscope.reports.packing import compress, pack, script
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
+COLUMN = 230
+"""Width of a column of panels at least, in px."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,21 @@ def drawn(part: Plot[T], subject: T) -> dict[str, Any]:
         "label": part.label,
         "caption": part.caption,
         "height": figure.layout.height or 420,
-        "min_width": (figure.layout.meta or {}).get("min_width", 0),
+        "min_width": _least_width(figure),
         "data": content["data"],
         "layout": content["layout"],
         "frames": content.get("frames", []),
     }
+
+
+def _least_width(figure: Any) -> int:
+    """Return the width below which a figure is scrolled: so much for each column of panels."""
+    sides = {
+        axis.domain[0] for axis in figure.select_xaxes() if axis.domain and not axis.overlaying
+    }
+    sides |= {scene.domain.x[0] for scene in figure.select_scenes() if scene.domain.x}
+    asked = (figure.layout.meta or {}).get("min_width", 0)
+    return max(int(asked), COLUMN * len(sides) if len(sides) > 1 else 0)
 
 
 _DRAWN = ("name", "height", "data", "layout", "frames")

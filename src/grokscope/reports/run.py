@@ -76,7 +76,7 @@ def _sentence(run: Run) -> str:
     if run.outcome == "grokked" and memorized is not None and grokked is not None:
         later = "at once" if grokked <= memorized else f"{grokked - memorized:,} steps later"
         return f"It memorized its training set by step {memorized:,} and generalized {later}."
-    return SENTENCES[run.outcome]
+    return SENTENCES.get(run.outcome, "")
 
 
 def _tiles(run: Run) -> list[tuple[str, str]]:
