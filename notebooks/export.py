@@ -40,7 +40,8 @@ def export(name: str, *, out: Path, runs: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / f"{name}.html"
         command = [sys.executable, "-m", "marimo", "export", "html", str(HERE / f"{name}.py")]
-        arguments = ["--output", str(raw), "--", "--runs", str(runs.resolve())]
+        options = ["--no-include-code", "--output", str(raw)]
+        arguments = [*options, "--", "--runs", str(runs.resolve())]
         subprocess.run([*command, *arguments], check=True)
         text = offline(raw.read_text(encoding="utf-8"))
     page = out / f"{name}.html"

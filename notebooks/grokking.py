@@ -23,23 +23,23 @@ def _(mo):
     mo.md("""
     # Grokking
 
-    A small network learns to add two numbers modulo a prime from half of all pairs. It first learns
-    those pairs **by heart**: every training pair right, hardly any other. Long after, with nothing
-    left to gain on what it has seen, it **suddenly gets the others right too**. This notebook
-    shows one such run, the phases it goes through, and what the network has built inside.
+    A small transformer learns to add two numbers modulo a prime from some of all pairs. First it
+    learns those pairs **by heart**. Long after, with nothing left to gain on what it has
+    seen, it **gets the others right too**. This notebook shows one such run, the phases it goes
+    through, and what the network has built inside.
 
-    To look at a run of your own, replace the next cell by `run = grokscope.open("runs/…")`.
+    To look at a run of your own, open this page with `marimo edit notebooks/grokking.py` and let
+    the cell that trains say `run = grokscope.open("runs/…")`.
     """)
     return
 
 
 @app.cell
 def _(grokscope, runs):
-    # Seconds to train, and a checkpoint every 50 steps. A finished run is used again.
-    config = grokscope.load("quick", ["checkpoint.every=50"])
+    # Seconds to train, with a checkpoint every 100 steps. A finished run is used again.
+    config = grokscope.load("transformer-17", ["checkpoint.every=100"])
     (run,) = grokscope.train_all([config], out=runs, names=["grokking"])
-    # A quadratic unit carries at most 80 % of its variation in one frequency.
-    circuit = run.analyze("fourier_circuit", share=0.75)
+    circuit = run.analyze("fourier_circuit")
     phases = run.analyze("phases")
     return circuit, phases, run
 
@@ -70,10 +70,10 @@ def _(DARK, PLOTS, dressed, mo, run):
     ## The grokking curve
 
     Blue is what the network trains on, orange what it has never seen. Between the two dashed lines
-    it knows the training pairs and little else: the dotted line is what a plain table scores that
-    also knows that a + b = b + a. Steps are on a logarithmic axis, because the wait is so
-    much longer than the learning: {run.status["grokked_at"] or "–"} steps against
-    {run.status["memorized_at"] or "–"}.
+    it has every training pair right and not yet the others. The dotted line is what a plain table of
+    the training pairs scores that also knows that a + b = b + a. Steps are on a logarithmic axis,
+    because the wait is so much longer than the learning: {run.status["grokked_at"] or "–"} steps
+    against {run.status["memorized_at"] or "–"}.
     """),
             dressed(PLOTS["training_curves"].function(run), DARK),
         ]
@@ -116,7 +116,7 @@ def _(DARK, PLOTS, circuit, dressed, mo, run):
     """),
             dressed(PLOTS["unit_frequencies"].function(run), DARK),
             mo.md("""
-    Every frequency of the weights that read the two numbers, a row each. Bright rows are
+    Every frequency of the weights that read the two numbers, a row each. Dark rows are
     frequencies that many dimensions carry; to the right, the share of each in the first
     checkpoint, which is noise, and in the last.
     """),

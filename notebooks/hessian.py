@@ -29,8 +29,8 @@ def _(mo):
     whole spectrum at every checkpoint** of a network that is small enough for that, and asks how
     it changes as the network memorizes and generalizes.
 
-    To look at a run of your own, replace the next cell by `run = grokscope.open("runs/…")` and its
-    last two lines; `grokscope pipeline hessian` trains a transformer for it.
+    To look at a run of your own, open this page with `marimo edit notebooks/hessian.py` and let the
+    cell that trains say `run = grokscope.open("runs/…")`; `grokscope pipeline hessian` makes one.
     """)
     return
 
@@ -44,8 +44,8 @@ def _(grokscope, runs):
             "task.p=13",
             "model.width=40",
             "data.train_fraction=0.85",
-            "checkpoint.early=[0,10,20,30,40,50,75,100,150,200,300,400,500,600,700]",
-            "checkpoint.every=200",
+            "checkpoint.early=[0,10,20,50,100,200,300,400,600]",
+            "checkpoint.every=400",
         ],
     )
     (run,) = grokscope.train_all([config], out=runs, names=["hessian"])

@@ -29,7 +29,8 @@ def _(mo):
     use less of itself? Two kinds of network answer: one whose **layers have gates** that it pays
     to keep open, and one that **routes** each example through some of its heads.
 
-    To look at runs of your own, open them in the next two cells: `grokscope.open("runs/…")`.
+    To look at runs of your own, open this page with `marimo edit notebooks/least_action.py` and
+    let the cells that train open them: `grokscope.open("runs/…")`.
     """)
     return
 

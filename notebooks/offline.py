@@ -60,15 +60,20 @@ def offline(html: str, assets: Path = ASSETS) -> str:
         raise ValueError("the export names no entry of marimo's front end")
     modules = _reached(entry[1], assets)
     names = dict.fromkeys([*_STYLE.findall(html), *_styles_of(modules)])
-    styles = "\n".join(_style(assets / name, assets) for name in names)
+    # Components copy the sheets that have an identity into their shadow roots.
+    styles = "\n".join(
+        f'<style data-vite-dev-id="{name}">\n{_style(assets / name, assets)}\n</style>'
+        for name in names
+    )
     packed = gzip.compress(
         json.dumps({_name(name): _module(code) for name, code in modules.items()}).encode(),
         mtime=0,
     )
     html = _LINK.sub("", _ENTRY.sub("", html))
-    head = f'<link rel="icon" href="data:,">\n<style>\n{styles}\n</style>\n</head>'
+    head = f'<link rel="icon" href="data:,">\n{styles}\n'
     loader = _LOADER.format(packed=base64.b64encode(packed).decode(), entry=_name(entry[1]))
-    html = html.replace("</head>", head, 1)
+    # Before whatever the notebook itself brings, which may overrule it.
+    html = html.replace("<title>", f"{head}<title>", 1)
     before, _, after = html.rpartition("</body>")
     return f"{before}{loader}</body>{after}"
 
