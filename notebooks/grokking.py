@@ -52,9 +52,7 @@ def _(circuit, mo, run):
             mo.stat(run.status["memorized_at"], label="Memorized at step", bordered=True),
             mo.stat(run.status["grokked_at"], label="Grokked at step", bordered=True),
             mo.stat(f"{run.last['test_acc']:.3f}", label="Test accuracy", bordered=True),
-            mo.stat(
-                len(circuit.arrays["key_frequencies"]), label="Key frequencies", bordered=True
-            ),
+            mo.stat(len(circuit.arrays["key_frequencies"]), label="Key frequencies", bordered=True),
         ],
         widths="equal",
         wrap=True,
@@ -70,8 +68,8 @@ def _(DARK, PLOTS, dressed, mo, run):
     ## The grokking curve
 
     Blue is what the network trains on, orange what it has never seen. Between the two dashed lines
-    it has every training pair right and not yet the others. The dotted line is what a plain table of
-    the training pairs scores that also knows that a + b = b + a. Steps are on a logarithmic axis,
+    it has every training pair right and not yet the others. The dotted line is what a plain table
+    of the training pairs scores that also knows that a + b = b + a. The axis is logarithmic,
     because the wait is so much longer than the learning: {run.status["grokked_at"] or "–"} steps
     against {run.status["memorized_at"] or "–"}.
     """),

@@ -50,7 +50,7 @@ def _(grokscope, runs):
     )
     (run,) = grokscope.train_all([config], out=runs, names=["hessian"])
     spectrum = run.analyze("hessian_spectrum", ends=20)
-    dendrogram = run.analyze("spectral_dendrogram")
+    run.analyze("spectral_dendrogram")
     return run, spectrum
 
 

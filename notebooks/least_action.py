@@ -94,7 +94,7 @@ def _(DARK, PLOTS, dressed, mo, paying):
     ## Gates
 
     A network of four layers pays λ = 0.1 for each that is open. A gate is open (1, dark) or shut
-    (0, light), averaged here over the training pairs. It starts with all four open and shuts what it does not need.
+    (0, light), averaged here over the training pairs. All four start open.
     """),
             dressed(PLOTS["gate_evolution"].function(paying), DARK),
             mo.md("""
@@ -140,9 +140,9 @@ def _(DARK, SWEEP_PLOTS, analyze, dressed, gated, mo):
     ## Phase diagram
 
     Each ring is one of the four gated runs: what it knows at the end against the layers it keeps.
-    Best is the upper left corner, everything known with little computed; the dotted line joins runs that
-    none other beats in both. Right, both over the price λ. Two seeds a price are an illustration,
-    so the intervals are wide; `grokscope sweep phase-1-pressure` trains the whole diagram.
+    Best is the upper left corner, everything known with little computed; the dotted line joins
+    runs that no other beats in both. Right, both over the price λ. Two seeds a price are an
+    illustration, so intervals are wide; `grokscope sweep phase-1-pressure` trains the diagram.
     """),
             dressed(SWEEP_PLOTS["accuracy_against_depth"].function(analyze(gated)), DARK),
         ]

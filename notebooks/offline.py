@@ -1,9 +1,9 @@
 """Put marimo's front end inside an exported page, so that the page opens without a network.
 
 An export names the modules, styles and fonts of the front end by addresses of a content network.
-All of them are also in the installed package. Those that a page of outputs needs are packed into it:
-styles and fonts as they are, modules compressed, each under a name of its own that an import map
-resolves, because modules of a page that was opened as a file may not come from other files.
+All of them are also in the installed package. Those that a page of outputs needs are packed into
+it: styles and fonts as they are, modules compressed, each under a name of its own that an import
+map resolves, because modules of a page opened as a file may not come from other files.
 """
 
 import base64
