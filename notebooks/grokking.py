@@ -36,8 +36,8 @@ def _(mo):
 
 @app.cell
 def _(grokscope, runs):
-    # Seconds to train, with a checkpoint every 100 steps. A finished run is used again.
-    config = grokscope.load("transformer-17", ["checkpoint.every=100"])
+    # Seconds to train, with a checkpoint every 200 steps. A finished run is used again.
+    config = grokscope.load("transformer-17", ["checkpoint.every=200"])
     (run,) = grokscope.train_all([config], out=runs, names=["grokking"])
     circuit = run.analyze("fourier_circuit")
     phases = run.analyze("phases")

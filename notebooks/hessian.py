@@ -44,18 +44,18 @@ def _(grokscope, runs):
             "task.p=13",
             "model.width=40",
             "data.train_fraction=0.85",
-            "checkpoint.early=[0,10,20,50,100,200,300,400,600]",
+            "checkpoint.early=[0,20,50,100,200,300,400,600]",
             "checkpoint.every=400",
         ],
     )
     (run,) = grokscope.train_all([config], out=runs, names=["hessian"])
     spectrum = run.analyze("hessian_spectrum", ends=20)
-    run.analyze("spectral_dendrogram")
-    return run, spectrum
+    dendrogram = run.analyze("spectral_dendrogram")
+    return dendrogram, run, spectrum
 
 
 @app.cell(hide_code=True)
-def _(mo, run, spectrum):
+def _(dendrogram, mo, run, spectrum):
     mo.hstack(
         [
             mo.stat(run.outcome, label="Outcome", bordered=True),
@@ -63,6 +63,7 @@ def _(mo, run, spectrum):
             mo.stat(run.status["grokked_at"], label="Grokked at step", bordered=True),
             mo.stat(spectrum.scalars["checkpoints"], label="Checkpoints", bordered=True),
             mo.stat(f"{spectrum.scalars['last_top']:.3g}", label="Largest λ, last", bordered=True),
+            mo.stat(dendrogram.scalars["leaves"], label="λ in a dendrogram", bordered=True),
         ],
         widths="equal",
         wrap=True,

@@ -64,6 +64,7 @@ def test_all_notebooks_are_exported(script):
 def test_a_notebook_runs_without_an_error(pages, name, plots):
     found = outputs(pages[name])
     assert not [output for output in found if output["type"] == "error"]
+    assert {kind for output in found for kind in output["data"]} <= {"text/html", "text/markdown"}
     text = json.dumps([output.get("data") for output in found])
     assert text.count("<marimo-plotly") == plots
     assert "None" not in re.sub(r"<marimo-plotly.*?</marimo-plotly>", "", text)
