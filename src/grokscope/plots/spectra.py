@@ -12,8 +12,8 @@ from grokscope.plots.style import LIGHT, template
 from grokscope.store import Run
 from grokscope.store.results import Result
 
-LATER = [[0.0, "#b9d3ea"], [0.5, "#2f7fc1"], [1.0, "#0b2f52"]]
-"""From early to late, light to dark."""
+LATER = [[0.0, "#b0d0ee"], [0.5, "#4f97d3"], [1.0, "#2464a4"]]
+"""From early to late, light to dark, each legible as a line on light and dark pages."""
 
 
 def stored(run: Run, name: str) -> Result | None:
