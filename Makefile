@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test smoke analytic lint check bench fault docs figures clean
+.PHONY: help setup demo test smoke analytic lint check bench fault docs figures notebooks clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,10 @@ setup: .venv/.installed ## Make .venv and install grokscope into it
 
 .venv/.docs: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs,images]'
+	touch $@
+
+.venv/.notebooks: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks]'
 	touch $@
 
 demo: setup ## Train the classic network until it groks and write its report: two minutes
@@ -56,6 +60,9 @@ fault: .venv/.dev ## Break every promise of a run on purpose: the long run, some
 
 figures: .venv/.docs ## Draw the pictures of README and docs from real runs
 	$(BIN)/python docs/figures.py
+
+notebooks: .venv/.notebooks ## Run the notebooks and write them as pages that open without a network
+	$(BIN)/python notebooks/export.py
 
 clean: ## Remove what the build made; runs/ stays
 	rm -rf .venv site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

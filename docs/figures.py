@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 import grokscope
 from grokscope.plots import PLOTS, save
-from grokscope.plots.style import DARK, LIGHT, SERIES, Theme, decades, level_axis, template
+from grokscope.plots.style import DARK, LIGHT, SERIES, decades, dressed, level_axis
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "figures"
@@ -123,16 +123,6 @@ def benchmark() -> go.Figure:
     decade = {"type": "log", "tickvals": [1, 10, 100, 1000], "title": "ms"}
     figure.update_yaxes(**decade, row=1, col=2)
     figure.update_layout(height=360, margin={"t": 48, "r": 24})
-    return figure
-
-
-def dressed(figure: go.Figure, theme: Theme) -> go.Figure:
-    """Return a figure in a theme: its template, and whatever was drawn in the light one's gray."""
-    figure.update_layout(template=template(theme))
-    figure.update_shapes(line_color=theme.muted)
-    # Plotly draws powers of ten a quarter larger than it was told.
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickfont_size=10, selector={"type": "log"})
     return figure
 
 

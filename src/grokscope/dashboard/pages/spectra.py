@@ -21,6 +21,7 @@ def spectra(look: Look) -> Iterator[Panel]:
         "spectral_density",
         "dendrogram_snapshots",
         "dendrogram_animation",
+        "cluster_counts",
         "gap_bar_code",
         "cluster_heat_map",
     )
