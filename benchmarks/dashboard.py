@@ -30,7 +30,8 @@ DRAWN = """section => {
   const root = document.getElementById("gs-content");
   const plots = [...(root?.querySelectorAll(".gs-plot") || [])];
   const done = plots.every(plot => plot._fullLayout && plot.querySelector(".main-svg"));
-  return root?.dataset.section === section && root.dataset.drawn !== undefined && done;
+  return !document.body.classList.contains("gs-starting")
+    && root?.dataset.section === section && root.dataset.drawn !== undefined && done;
 }"""
 SECTIONS = ("model_properties", "optimizer_dynamics", "training_curves", "sweep", "runs")
 

@@ -45,7 +45,8 @@ RUN = {
 DRAWN = """section => {
   const root = document.getElementById("gs-content");
   const plots = [...(root?.querySelectorAll(".gs-plot") || [])];
-  return root?.dataset.section === section && root.dataset.drawn !== undefined
+  return !document.body.classList.contains("gs-starting")
+    && root?.dataset.section === section && root.dataset.drawn !== undefined
     && !root.classList.contains("gs-waiting")
     && plots.every(plot => plot._fullLayout && plot.querySelector(".main-svg"));
 }"""

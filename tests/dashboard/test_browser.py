@@ -22,7 +22,8 @@ WAIT = 90_000
 DRAWN = """section => {
   const root = document.getElementById("gs-content");
   const plots = [...(root?.querySelectorAll(".gs-plot") || [])];
-  return root?.dataset.section === section && root.dataset.drawn !== undefined
+  return !document.body.classList.contains("gs-starting")
+    && root?.dataset.section === section && root.dataset.drawn !== undefined
     && !root.classList.contains("gs-waiting")
     && plots.every(plot => plot._fullLayout && plot.querySelector(".main-svg"));
 }"""
@@ -78,7 +79,7 @@ def choose(page, section):
 
 def pick(page, label, word):
     """Choose a word in one of the lists beside the figures."""
-    box = page.get_by_label(label, exact=True)
+    box = page.get_by_role("combobox", name=label, exact=True)
     box.click()
     box.fill(word)
     page.get_by_role("option", name=word, exact=True).first.click()
@@ -136,7 +137,7 @@ def test_a_figure_and_its_data_are_saved(page, link):
     figure.hover()
     for word, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("data", b"curve,x,y,z\n")):
         with page.expect_download() as download:
-            figure.get_by_role("button", name=word).click()
+            figure.get_by_role("button", name=word, exact=True).click()
         with open(download.value.path(), "rb") as file:
             assert file.read().startswith(start)
     assert page.errors == []
@@ -144,7 +145,8 @@ def test_a_figure_and_its_data_are_saved(page, link):
 
 def test_a_surface_is_turned(page, link):
     opened(page, f"{link}?section=activation_surfaces&runs=circuit", "activation_surfaces")
-    eye = "() => JSON.stringify(document.querySelector('.gs-plot')._fullLayout.scene._scene.getCamera().eye)"
+    scene = "document.querySelector('.gs-plot')._fullLayout.scene._scene"
+    eye = f"() => JSON.stringify({scene}.getCamera().eye)"
     before = page.evaluate(eye)
     box = page.locator(".gs-plot .gl-container canvas").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
@@ -187,8 +189,7 @@ def test_every_section_fits_its_window(browser, link, width, scheme):
     page.goto(link)
     page.wait_for_function(DRAWN, arg="training_curves")
     for name, _ in sections():
-        page.evaluate(f"document.querySelector('#gs-sections input[value=\"{name}\"]').click()")
-        page.wait_for_function(DRAWN, arg=name)
+        choose(page, name)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
     context.close()

@@ -18,7 +18,7 @@ from grokscope.dashboard.view import View
 from grokscope.plots import PLOTS, SWEEP_PLOTS
 from grokscope.plots.style import DARK, FONT, LIGHT, Theme, template
 
-COLORS = ("page", "panel", "text", "muted", "grid")
+COLORS = ("page", "panel", "text", "muted", "grid", "accent")
 SHUT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",

@@ -55,7 +55,7 @@ def blocks(library: Library) -> Any:
         ]
         told = "(...values) => grokscope.show(values)"
         for control in controls:
-            event = control.submit if control is where else control.change
+            event = control.submit if control is where else control.input
             event(fn=None, inputs=controls, js=told)
         where.blur(fn=None, inputs=controls, js=told)
         follow.change(fn=None, inputs=[follow], js="value => grokscope.follow(value)")

@@ -19,6 +19,7 @@ window.grokscope = (() => {
   // While a link is restored the controls change one by one; only the whole counts.
   function restored(values) {
     restoring = false;
+    document.body.classList.remove("gs-starting");
     setTimeout(reveal, 100);
     return show(values);
   }
@@ -140,16 +141,15 @@ window.grokscope = (() => {
   const widths = new ResizeObserver(entries => {
     for (const { target } of entries) {
       const plotted = target.querySelector(".gs-plot");
-      if (plotted?._fullLayout && Math.abs(plotted._fullLayout.width - plotted.clientWidth) > 2) Plotly.Plots.resize(plotted);
+      if (plotted?._fullLayout && plotted.clientWidth > 0 && Math.abs(plotted._fullLayout.width - plotted.clientWidth) > 2) Plotly.Plots.resize(plotted);
     }
   });
 
   async function image(node, name, format) {
-    const dark = document.body.classList.contains("dark");
-    const ground = getComputedStyle(document.documentElement).getPropertyValue("--gs-panel");
-    const layout = { ...node.layout, paper_bgcolor: dark ? "#1c2024" : "#ffffff", width: Math.max(node.clientWidth, 700), height: node.clientHeight };
+    const ground = getComputedStyle(document.body).getPropertyValue("--gs-panel").trim();
+    const layout = { ...node.layout, paper_bgcolor: ground, width: Math.max(node.clientWidth, 700), height: node.clientHeight };
     const url = await Plotly.toImage({ data: node.data, layout, frames: [] }, { format, scale: format === "png" ? 2 : 1, imageDataOnly: false });
-    save(`${name}.${format}`, null, url, ground);
+    save(`${name}.${format}`, null, url);
   }
 
   function save(name, text, url) {
@@ -219,6 +219,7 @@ window.grokscope = (() => {
 
   function begin(known) {
     start = known;
+    document.body.classList.add("gs-starting");
     asked = location.search.slice(1);
     let scheme = "system";
     try { scheme = localStorage.getItem("grokscope-look") || "system"; } catch { /* the same */ }
