@@ -78,6 +78,8 @@ def looked_at(folder, browser):
                 page.click(f'#gs-sections label:has(input[value="{section}"])')
                 page.wait_for_function(DRAWN, arg=section)
                 changes[section].append(time.perf_counter() - begun)
+        page.click('#gs-sections label:has(input[value="training_curves"])')
+        page.wait_for_function(DRAWN, arg="training_curves")
         found["notes"] = page.locator(".gs-note").all_text_contents()
         page.close()
     cold = {section: seconds[0] for section, seconds in changes.items()}

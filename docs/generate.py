@@ -30,7 +30,8 @@ from grokscope.config import recipes  # noqa: E402
 from grokscope.config.document import Document  # noqa: E402
 
 GENERATED = ROOT / "docs" / "generated"
-VERBS = ("train", "resume", "sweep", "show", "analyze", "pipeline", "report", "export", "verify")
+VERBS = ("train", "resume", "sweep", "show", "analyze", "pipeline", "report", "dashboard")
+VERBS += ("export", "verify")
 KINDS = ("task", "model", "loss", "penalty", "optimizer", "metric", "analysis", "plot")
 BROKEN = """\
 steps: 100

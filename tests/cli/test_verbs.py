@@ -19,7 +19,8 @@ from grokscope.plots import PLOTS, SWEEP_PLOTS
 from grokscope.store.results import ANALYSES
 from grokscope.tasks import TASKS
 
-VERBS = ["train", "resume", "sweep", "show", "analyze", "pipeline", "report", "export", "verify"]
+VERBS = ["train", "resume", "sweep", "show", "analyze", "pipeline", "report", "dashboard"]
+VERBS += ["export", "verify"]
 FACTS = {
     "run",
     "outcome",

@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 
@@ -193,3 +194,11 @@ def test_looking_writes_nothing(shelf_of):
         for detail in ("circuit", "spectra", "gated"):
             content(library, View(section=section, detail=detail, color="task.p", smooth=0.5))
     assert files(shelf_of) == before
+
+
+def test_many_may_look_at_once(grid):
+    with ThreadPoolExecutor(8) as pool:
+        sections = ["training_curves", "runs", "model_properties", "sweep"] * 6
+        found = list(pool.map(lambda name: content(grid, View(section=name)), sections))
+    assert [one["section"] for one in found] == sections
+    assert all(one["notes"] == [] for one in found)

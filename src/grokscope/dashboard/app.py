@@ -19,6 +19,12 @@ from grokscope.plots import PLOTS, SWEEP_PLOTS
 from grokscope.plots.style import DARK, FONT, LIGHT, Theme, template
 
 COLORS = ("page", "panel", "text", "muted", "grid", "accent")
+HEAD = """<script>
+window.grokscopeFirst = fetch("/content" + location.search, { cache: "no-store" });
+window.grokscopeFirst.catch(() => {});
+</script>
+<script src="/figures/plotly.js" defer></script>"""
+"""The first section is asked for before anything else is loaded."""
 SHUT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",
@@ -63,7 +69,7 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
         theme=_theme(gradio),
         css=_style() + _text("page.css"),
         js=f"() => {{ {_text('page.js')} grokscope.begin({json.dumps(_start())}); }}",
-        head='<script src="/figures/plotly.js" defer></script>',
+        head=HEAD,
         footer_links=[],
         run_history=False,
         ssr_mode=False,

@@ -136,6 +136,8 @@ class Library:
             except GrokscopeError as error:
                 found = error
             with self._lock:
+                if self._known.get(key, (None, None))[0] == stamp:  # another thread was sooner
+                    found = self._known[key][1]
                 self._known[key] = (stamp, found)
         if isinstance(found, GrokscopeError):
             raise found

@@ -104,10 +104,10 @@ class Look:
         if by == "run":
             return {entry.name: entry.name for entry in self.entries}
         if by == "group":
-            names = {id(entry.member): entry.name for entry in self.entries}
+            names = {entry.run.path: entry.name for entry in self.entries}
             groups = self.outcomes.groups
             return {
-                names[id(member)]: group.label or "all runs"
+                names[member.run.path]: group.label or "all runs"
                 for group in groups
                 for member in group.members
             }

@@ -48,7 +48,9 @@ window.grokscope = (() => {
     busy = true;
     if (!quiet) place()?.classList.add("gs-waiting");
     try {
-      const answer = await fetch(`/content?${query}`, { cache: "no-store" });
+      const first = query === location.search.slice(1) ? window.grokscopeFirst : null;
+      window.grokscopeFirst = null;
+      const answer = await (first || fetch(`/content?${query}`, { cache: "no-store" }));
       if (!answer.ok) throw new Error(await answer.text());
       const text = await answer.text();
       if (query === asked && text !== shown) {
