@@ -79,7 +79,7 @@ def infected(run, folder, payload):
     shutil.copytree(run.path, path)
     config = (path / "config.yaml").read_text()
     text = json.dumps(payload, ensure_ascii=False)
-    config = re.sub(r"(?m)^notes: .*$", lambda _: f"notes: {text}", config)
+    config = re.sub(r"(?m)^notes: .*(\n  .*)*$", lambda _: f"notes: {text}", config)
     config = re.sub(r"(?m)^name: .*$", lambda _: f"name: {text}", config)
     config = re.sub(r"(?m)^tags: .*$", lambda _: f"tags: [{text}]", config)
     (path / "config.yaml").write_text(config)

@@ -15,7 +15,6 @@ from grokscope.dashboard.controls import blocks
 from grokscope.dashboard.guard import App, Guard
 from grokscope.dashboard.library import Library
 from grokscope.dashboard.view import View
-from grokscope.plots import PLOTS, SWEEP_PLOTS
 from grokscope.plots.style import DARK, FONT, LIGHT, Theme, template
 
 COLORS = ("page", "panel", "text", "muted", "grid", "accent")
@@ -41,13 +40,13 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
     """
     os.environ.update(SHUT)
     import gradio  # noqa: PLC0415 - takes two seconds to load
-    from fastapi import BackgroundTasks, FastAPI, Request, Response  # noqa: PLC0415
+    from fastapi import FastAPI, Request, Response  # noqa: PLC0415
 
     library = Library(folder)
+    _prepare(library)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
-    def answer(request: Request, after: BackgroundTasks) -> Response:
-        after.add_task(_prepare)
+    def answer(request: Request) -> Response:
         found = content(library, View.read(request.url.query))
         packed = gzip.compress(json.dumps(found, separators=(",", ":")).encode(), 1)
         headers = {"content-encoding": "gzip", "cache-control": "no-store"}
@@ -58,7 +57,7 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
         return Response(_plotly(), media_type="text/javascript", headers=headers)
 
     # The annotations above are local names, so they are handed over as they are.
-    answer.__annotations__ = {"request": Request, "after": BackgroundTasks, "return": Response}
+    answer.__annotations__ = {"request": Request, "return": Response}
     script.__annotations__ = {"return": Response}
     app.get("/content", response_model=None)(answer)
     app.get("/figures/plotly.js", response_model=None)(script)
@@ -82,12 +81,12 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
     return Guard(app, hosts, token=token)
 
 
-@cache
-def _prepare() -> None:
-    """Load, once the first section is out, what the others need and takes a second."""
+def _prepare(library: Library) -> None:
+    """Load and read before the first page is asked for what would make it, or the next, wait."""
     import_module("scipy.stats")
     import_module("plotly.graph_objects").Figure().add_scatter().to_json()
-    len(SWEEP_PLOTS), len(PLOTS)
+    _plotly()
+    content(library, View())
 
 
 @cache
