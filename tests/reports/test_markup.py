@@ -48,6 +48,8 @@ SHAPES = [
 ]
 PAYLOADS = [shape.format(act) for shape in SHAPES for act in ACTS]
 assert len(set(PAYLOADS)) >= 60
+ONE_EACH = [PAYLOADS[3 * number + number % 3] for number in range(len(SHAPES))]
+"""Each shape once: a page is rendered for every one of them."""
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +110,7 @@ def check(page):
     assert [w for w in page.strings if re.search(r"<(?!br>|extra>|/extra>)", w)] == []
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", ONE_EACH)
 def test_a_report_of_a_run_shows_markup_as_text(trained, tmp_path, payload, read):
     run = infected(trained, tmp_path, payload)
     page = read(render(run))
@@ -119,7 +121,7 @@ def test_a_report_of_a_run_shows_markup_as_text(trained, tmp_path, payload, read
     assert page.names.count("h1") == 1
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", ONE_EACH)
 def test_a_report_of_a_sweep_shows_markup_as_text(tmp_path, payload, read, monkeypatch):
     for seed, lr in enumerate((0.1, 0.2, 0.1, 0.2)):
         config = load("quick", [f"seed={seed}", f"optimizer.lr={lr}"], environment={})
