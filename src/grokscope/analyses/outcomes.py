@@ -172,7 +172,7 @@ def telling(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
     Greedy: the path that splits most comes first, which need not give the fewest.
 
-    >>> telling([{"kind": "a", "p": 5, "d": 1}, {"kind": "a", "p": 7, "d": 2}])
+    >>> telling([{"a": 1, "p": 5, "d": 1, "w": 2}, {"a": 1, "p": 7, "d": 2, "w": 2}])
     ['p']
     """
     paths = list(dict.fromkeys(path for row in rows for path in row))
