@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grokscope.dashboard.content import content
+from grokscope.dashboard.content import content, sections
 from grokscope.dashboard.library import Library
 from grokscope.dashboard.view import View
 
@@ -190,7 +190,7 @@ def files(folder: Path):
 def test_looking_writes_nothing(shelf_of):
     before = files(shelf_of)
     library = Library(shelf_of)
-    for section in ("runs", "training_curves", "fourier", "spectra", "routing_and_gates", "sweep"):
+    for section, _ in sections():
         for detail in ("circuit", "spectra", "gated"):
             content(library, View(section=section, detail=detail, color="task.p", smooth=0.5))
     assert files(shelf_of) == before
