@@ -26,13 +26,7 @@ import grokscope
 
 RESULTS = Path(__file__).parent / "results"
 DECAYS = ("0.1", "0.3", "1.0", "3.0")
-DRAWN = """section => {
-  const root = document.getElementById("gs-content");
-  const plots = [...(root?.querySelectorAll(".gs-plot") || [])];
-  const done = plots.every(plot => plot._fullLayout && plot.querySelector(".main-svg"));
-  return !document.body.classList.contains("gs-starting")
-    && root?.dataset.section === section && root.dataset.drawn !== undefined && done;
-}"""
+DRAWN = "section => window.grokscope?.drawn(section)"
 SECTIONS = ("model_properties", "optimizer_dynamics", "training_curves", "sweep", "runs")
 
 

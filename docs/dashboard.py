@@ -42,14 +42,7 @@ RUN = {
     "activation_surfaces": "demo",
     "torus": "demo",
 } | dict.fromkeys(("loss_landscape", "optimizer_dynamics"), "measured")
-DRAWN = """section => {
-  const root = document.getElementById("gs-content");
-  const plots = [...(root?.querySelectorAll(".gs-plot") || [])];
-  return !document.body.classList.contains("gs-starting")
-    && root?.dataset.section === section && root.dataset.drawn !== undefined
-    && !root.classList.contains("gs-waiting")
-    && plots.every(plot => plot._fullLayout && plot.querySelector(".main-svg"));
-}"""
+DRAWN = "section => window.grokscope?.drawn(section)"
 
 
 def main() -> None:

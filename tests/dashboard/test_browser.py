@@ -1,42 +1,18 @@
 """The dashboard in a real browser, used like a person would: skipped where there is none."""
 
-import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 from grokscope.dashboard.content import sections
 
 from .conftest import copied
+from .driving import CHROMIUM, DRAWN, WAIT, choose, opened, served
 
 sync = pytest.importorskip("playwright.sync_api", reason="no playwright to drive a browser with")
-CHROMIUM = os.environ.get("BROWSER_PATH") or shutil.which("chromium") or shutil.which("chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium to look with")
-
-WAIT = 90_000
-DRAWN = """section => {
-  const root = document.getElementById("gs-content");
-  const plots = [...(root?.querySelectorAll(".gs-plot") || [])];
-  return !document.body.classList.contains("gs-starting")
-    && root?.dataset.section === section && root.dataset.drawn !== undefined
-    && !root.classList.contains("gs-waiting")
-    && plots.every(plot => plot._fullLayout && plot.querySelector(".main-svg"));
-}"""
-
-
-@contextmanager
-def served(folder):
-    command = [sys.executable, "-m", "grokscope", "dashboard", str(folder), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield json.loads(process.stdout.readline())["link"]
-        finally:
-            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +41,6 @@ def page(browser):
     page.on("request", lambda r: page.asked.add(re.split(r"[?#]", r.url)[0]))
     yield page
     context.close()
-
-
-def opened(page, link, section="training_curves"):
-    page.goto(link)
-    page.wait_for_function(DRAWN, arg=section)
-
-
-def choose(page, section):
-    page.click(f'#gs-sections label:has(input[value="{section}"])')
-    page.wait_for_function(DRAWN, arg=section)
 
 
 def pick(page, label, word):

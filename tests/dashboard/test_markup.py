@@ -11,7 +11,7 @@ from grokscope.dashboard.library import Library
 from grokscope.dashboard.view import View
 
 from ..reports.test_markup import PAYLOADS, infected
-from .test_browser import CHROMIUM, choose, opened, served
+from .driving import CHROMIUM, WAIT, choose, opened, served
 
 TAG = re.compile(r"<(?!br>|extra>|/extra>)")
 STRANGE = """() => [...document.querySelectorAll("#gs-content *, .sidebar *")].filter(node => {
@@ -76,7 +76,7 @@ def test_nothing_runs_and_nothing_is_injected(ill):
     with served(ill) as link, sync.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(WAIT)
         happened = []
         page.on("dialog", lambda dialog: (happened.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda r: None if r.url.startswith((link, "data:", "blob:")) else

@@ -241,5 +241,13 @@ window.grokscope = (() => {
     setInterval(() => { if (following && !busy && document.visibilityState === "visible") ask(true); }, 3000);
   }
 
-  return { begin, restored, show, dress, follow: value => { following = value; } };
+  // Whether a section stands there whole: for tests and screenshots.
+  function drawn(section) {
+    const root = place();
+    return !document.body.classList.contains("gs-starting") && root?.dataset.section === section
+      && root.dataset.drawn !== undefined && !root.classList.contains("gs-waiting")
+      && [...root.querySelectorAll(".gs-plot")].every(node => node._fullLayout && node.querySelector(".main-svg"));
+  }
+
+  return { begin, restored, show, dress, drawn, follow: value => { following = value; } };
 })();
