@@ -30,7 +30,7 @@ class Clock:
         wall, work = time.perf_counter(), time.process_time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(
-            f"{words:<36} {wall - self._wall:6.1f} s, {work - self._work:6.1f} s of processors, "
+            f"{words:<44} {wall - self._wall:6.1f} s, {work - self._work:6.1f} s of processors, "
             f"peak {peak:.2f} GB",
             flush=True,
         )
@@ -62,9 +62,13 @@ def lanczos(landscape: Landscape, at: torch.Tensor) -> None:
         counted[0] += 1
         return product(v)
 
-    end, _ = extreme(apply, size, top=10, bottom=0, tolerance=5e-4)
-    clock.say(f"10 eigenpairs at the top, {counted[0]}")
-    print(f"top: {end.values[0]:.6g} to {end.values[-1]:.6g}; {worst(end)}")
+    ends = extreme(apply, size, top=10, bottom=10, tolerance=5e-4, most=300)
+    clock.say(f"10 eigenpairs at each end, {counted[0]} products")
+    largest = max(float(end.values.abs().max()) for end in ends)
+    for name, end in zip(("top", "bottom"), ends, strict=True):
+        against = float(end.residuals.max()) / largest
+        print(f"{name}: {end.values[0]:.4g} to {end.values[-1]:.4g}; {worst(end)}", end="; ")
+        print(f"{against:.1e} of the largest |λ|")
     nodes, weights = quadrature(apply, signs(size, 10, "spectral density"), 80)
     clock.say("density, 10 probes x 80 steps")
     width = float(nodes.max() - nodes.min()) / 100
@@ -72,10 +76,6 @@ def lanczos(landscape: Landscape, at: torch.Tensor) -> None:
     grid = torch.linspace(*reach, 4096, dtype=torch.float64)
     mass = torch.trapezoid(density(nodes, weights, grid, width=width), grid)
     print(f"mass 1 {float(mass) - 1:+.1e}; trace {size * float((weights * nodes).sum() / 10):.6g}")
-    before = counted[0]
-    _, end = extreme(apply, size, top=0, bottom=10, tolerance=5e-4)
-    clock.say(f"10 eigenpairs at the bottom, {counted[0] - before}")
-    print(f"bottom: {end.values[0]:.6g} to {end.values[-1]:.6g}; {worst(end)}")
 
 
 def worst(end: Ends) -> str:

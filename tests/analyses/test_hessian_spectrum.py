@@ -8,9 +8,11 @@ from torch.func import functional_call
 
 import grokscope
 from grokscope._progress import listening
+from grokscope.analyses.hessian_checkpoint import converged
 from grokscope.analyses.hessian_spectrum import densities
 from grokscope.errors import ConfigError, ScienceError, TooLargeError
 from grokscope.ops.spectrum import summarize
+from grokscope.plots.spectrum_evolution import spectrum_evolution
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,28 @@ def test_beyond_exact_reach_the_ends_are_the_same_and_the_density_has_the_trace(
     assert np.abs(np.trapezoid(rows, grid, axis=1) - 1).max() < 1e-6
     grid, rows = densities(exact)
     assert np.abs(np.trapezoid(rows, grid, axis=1) - 1).max() < 1e-6
+
+
+def test_eigenvalues_that_lanczos_had_not_found_are_told_and_drawn_open(run):
+    step = run.steps[-1]
+    expected = torch.linalg.eigvalsh(dense(run, step)).numpy()
+    known = run.analyze("hessian_checkpoint", step=step)
+    assert known.scalars["top_converged"] == known.scalars["bottom_converged"] == 10
+    result = run.analyze("hessian_spectrum", steps=[step], products=12, ends=6)
+    assert 0 < result.scalars["least_top_converged"] < 6
+    assert result.scalars["least_bottom_converged"] < 6
+    errors = {}
+    for name, own in (("top", expected[::-1]), ("bottom", expected)):
+        good = converged(result.arrays, name)[0]
+        values = result.arrays[name][0]
+        assert result.scalars[f"least_{name}_converged"] == good.sum()
+        np.testing.assert_allclose(values[good], own[:6][good], rtol=1e-3)
+        errors[name] = np.abs(values - own[:6])[~good]
+    assert max(error.max() for error in errors.values()) > 1e-3 * np.abs(expected).max()
+    for trace in spectrum_evolution(run).data[2:]:
+        end, rank = trace.name.split()
+        good = converged(result.arrays, end)[0, int(rank) - 1]
+        assert trace.marker.symbol[0] == ("circle" if good else "circle-open")
 
 
 def test_a_spectrum_that_was_interrupted_goes_on_where_it_was(run, monkeypatch):

@@ -1,5 +1,6 @@
 """The Hessian of the loss at one checkpoint: its whole spectrum, or ends and density (A3, A4)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -23,8 +24,8 @@ CHUNK = 64
 """Rows of the Hessian computed at once, at most."""
 ROOM = 1 << 23
 """Numbers in one activation of a chunk, at most: some forty of them are held at a time."""
-MOST = 1500
-"""Products after which Lanczos ends with what it has."""
+TRUSTED = 1e-3
+"""‖Hv - λv‖ over |λ| up to which an eigenpair counts as converged."""
 
 
 @analysis(label="Hessian at one checkpoint", source="Ghorbani et al. 2019", lasting=True)
@@ -39,17 +40,20 @@ def hessian_checkpoint(
     probes: Annotated[int, Ge(0)] = 10,
     depth: Annotated[int, Gt(1)] = 80,
     tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-8,
+    products: Annotated[int, Gt(0)] = 600,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return the spectrum of the Hessian at a saved step, in float64.
 
     samples: training examples, always the same ones; null takes all. of: the `task` loss, or the
-    whole `objective`. ends: eigenpairs kept at each end, by Lanczos to a relative residual of
-    `tolerance`. method `exact`: also every eigenvalue, from the matrix itself. `lanczos`: instead
-    stochastic Lanczos quadrature from `probes` sign vectors of `depth` steps each.
+    whole `objective`. ends: eigenpairs kept at each end, by Lanczos to a residual ‖Hv - λv‖ of
+    `tolerance` times |λ|, or with what `products` products with the Hessian tell. method
+    `exact`: also every eigenvalue, from the matrix itself. `lanczos`: instead stochastic Lanczos
+    quadrature from `probes` sign vectors of `depth` steps each.
     Arrays: `top`, `bottom` from the outside in, `top_vectors`, `bottom_vectors` [ends, parameters]
     in float32, their residuals ‖Hv - λv‖, `top_shares`, `bottom_shares` [ends, tensors] of the
     squared norm in each of `tensors`; `eigenvalues`, ascending, or `nodes` and `weights` [probes,
-    depth]. Scalars: loss, trace, negative eigenvalues, spectral entropy.
+    depth]. Scalars: loss, trace, negative eigenvalues, spectral entropy, and how many of the pairs
+    at each end converged, which is to 1e-3 of |λ|.
     Raises TooLargeError where it does not fit, ScienceError where the loss is not smooth.
     """
     snapshot = run.snapshot(step)
@@ -64,10 +68,10 @@ def hessian_checkpoint(
         "parameters": size,
         "loss": float(function(at)),
     }
-    check_memory(8 * size * (MOST + 4 * ends), f"{run.path}: Lanczos on {size:,} parameters")
+    check_memory(8 * size * (products + 4 * ends), f"{run.path}: Lanczos on {size:,} parameters")
     apply = retained_product(function, at)
     with within("ends", 0.0, 0.2 if method == "exact" else 0.4):
-        arrays = _ends(apply, snapshot, ends=ends, tolerance=tolerance)
+        arrays = _ends(apply, snapshot, ends=ends, tolerance=tolerance, products=products)
     if method == "exact":
         with within("rows", 0.2, 0.5):
             matrix = assemble(
@@ -94,6 +98,8 @@ def hessian_checkpoint(
         "entropy": summary.entropy,
         "top": float(arrays["top"][0]),
         "bottom": float(arrays["bottom"][0]),
+        "top_converged": int(converged(arrays, "top").sum()),
+        "bottom_converged": int(converged(arrays, "bottom").sum()),
         "worst_residual": _worst(arrays),
     }
     return scalars, arrays
@@ -105,7 +111,13 @@ def chunk_of(landscape: Landscape) -> int:
     return max(1, min(CHUNK, ROOM // (len(landscape) * width)))
 
 
-def _ends(apply: Any, snapshot: Snapshot, *, ends: int, tolerance: float) -> Arrays:
+def converged(arrays: Mapping[str, Any], end: str) -> npt.NDArray[np.bool_]:
+    """Return which eigenpairs of an end, `top` or `bottom`, converged to 1e-3 of |λ|."""
+    found: npt.NDArray[np.bool_] = arrays[f"{end}_residuals"] <= TRUSTED * np.abs(arrays[end])
+    return found
+
+
+def _ends(apply: Any, snapshot: Snapshot, *, ends: int, tolerance: float, products: int) -> Arrays:
     """Return what is kept of the eigenpairs at both ends."""
     layout = snapshot.problem.layout
     found = extreme(
@@ -114,7 +126,7 @@ def _ends(apply: Any, snapshot: Snapshot, *, ends: int, tolerance: float) -> Arr
         top=ends,
         bottom=ends,
         tolerance=tolerance,
-        most=MOST,
+        most=products,
         watch=lambda done, n: tell("", done / n),
     )
     arrays: Arrays = {}

@@ -48,6 +48,7 @@ def hessian_spectrum(
     probes: Annotated[int, Gt(0)] = 10,
     depth: Annotated[int, Gt(1)] = 80,
     tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-8,
+    products: Annotated[int, Gt(0)] = 600,
     seconds: Annotated[float, Gt(0)] = 300.0,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return the spectrum of the Hessian of the training loss at the saved steps, all by default.
@@ -64,7 +65,8 @@ def hessian_spectrum(
     chosen = _steps(run, steps)
     cost = estimate(run.snapshot(chosen[0]), samples=samples, of=of, seconds=seconds)
     kind = ("exact" if cost.exact else "lanczos") if method == "auto" else method
-    options = {"method": kind, "samples": samples, "of": of, "ends": ends, "tolerance": tolerance}
+    options: dict[str, Any] = {"method": kind, "samples": samples, "of": of, "ends": ends}
+    options |= {"tolerance": tolerance, "products": products}
     if kind == "lanczos":
         options |= {"probes": probes, "depth": depth}
     tell(f"{kind}: {said(cost)}", 0.0)
@@ -144,8 +146,10 @@ def _scalars(found: list[Result], cost: Cost) -> dict[str, Any]:
     scalars |= {"estimated_seconds": cost.seconds, "estimated_gigabytes": cost.bytes / 1e9}
     for name in ("loss", "trace", "negative", "entropy", "top", "bottom"):
         scalars |= {f"first_{name}": first[name], f"last_{name}": last[name]}
-    worst = max(part.scalars["worst_residual"] for part in found)
-    return scalars | {"checkpoints": len(found), "worst_residual": worst}
+    scalars["checkpoints"] = len(found)
+    for name in ("top_converged", "bottom_converged"):
+        scalars[f"least_{name}"] = min(part.scalars[name] for part in found)
+    return scalars | {"worst_residual": max(part.scalars["worst_residual"] for part in found)}
 
 
 def _together(found: list[Result], steps: list[int]) -> Arrays:

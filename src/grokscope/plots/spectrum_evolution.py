@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from grokscope.analyses.hessian_checkpoint import converged
 from grokscope.plots.base import analyzed, plot
 from grokscope.plots.spectra import accuracy_at, checkpoints, columns, drawn_from, shades
 from grokscope.plots.style import LIGHT, TEST, TRAIN, level_axis, template
@@ -15,8 +16,8 @@ from grokscope.store.results import Result
     label="Spectrum evolution",
     order=50,
     caption="The largest eigenvalues of the Hessian of the training loss and, below, the sizes of "
-    "the most negative ones, at each checkpoint; above them the accuracy there. From the analysis "
-    "hessian_spectrum.",
+    "the most negative ones, at each checkpoint; above them the accuracy there. Open marks: "
+    "eigenvalues that Lanczos had not found to a thousandth. From the analysis hessian_spectrum.",
     applies=analyzed("hessian_spectrum"),
 )
 @drawn_from("hessian_spectrum")
@@ -36,6 +37,7 @@ def spectrum_evolution(run: Run, result: Result) -> go.Figure:
         )
     for row, (name, sign) in enumerate((("top", 1), ("bottom", -1)), start=2):
         values = np.maximum(sign * result.arrays[name], 0).T
+        symbols = np.where(converged(result.arrays, name), "circle", "circle-open").T
         least = 1e-12 * np.abs(result.arrays["top"]).max()
         # Outermost last, so that it lies above the others.
         for rank, color in zip(reversed(range(len(values))), shades(len(values)), strict=True):
@@ -46,7 +48,7 @@ def spectrum_evolution(run: Run, result: Result) -> go.Figure:
                 name=f"{name} {rank + 1}",
                 showlegend=False,
                 line={"color": color, "width": 2 if rank == 0 else 1},
-                marker={"size": 4 if rank == 0 else 3},
+                marker={"size": 4 if rank == 0 else 3, "symbol": symbols[rank]},
                 hovertemplate="%{y:.4g}",
                 row=row,
                 col=1,
