@@ -139,10 +139,10 @@ def floor(case: Case, rates: dict[str, Any]) -> dict[str, float]:
     """
     from grokscope.config import decode
     from grokscope.engine.member import Member
-    from grokscope.ops.products import flop_counter
+    from grokscope.ops.products import FlopCounter
 
     member = Member(0, decode(case.config()))
-    with flop_counter() as counter:
+    with FlopCounter() as counter:
         member.problem.gradient(member.problem.train)
     kept: dict[int, int] = {}
 
@@ -154,7 +154,7 @@ def floor(case: Case, rates: dict[str, Any]) -> dict[str, float]:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         member.problem.terms(member.problem.train)
     traffic = sum(kept.values()) + 7 * member.params.numel() * member.params.element_size()
-    gflop = counter.get_total_flops() / 1e9
+    gflop = counter.total / 1e9
     return {
         "gflop": gflop,
         "megabytes": traffic / 1e6,

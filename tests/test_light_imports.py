@@ -35,3 +35,9 @@ def test_training_loads_no_figures_and_no_frames_of_others():
     program = "import grokscope; grokscope.train"
     others = ["plotly", "gradio", "pandas", "scipy", "jinja2", "matplotlib", "kaleido"]
     assert loaded(program, [*others, "torch"]) == ["torch"]
+
+
+def test_a_run_loads_no_compiler_and_no_frames_of_others(tmp_path):
+    program = f"import grokscope; grokscope.train('quick', ['steps=2'], out={str(tmp_path)!r})"
+    others = ["torch._dynamo", "sympy", "plotly", "gradio", "pandas", "jinja2"]
+    assert loaded(program, [*others, "torch"]) == ["torch"]

@@ -7,7 +7,7 @@ from torch.func import grad, hessian, jvp, vmap
 
 from grokscope.ops import products
 from grokscope.ops.lanes import each, lanes
-from grokscope.ops.products import flop_counter, linear, onednn_is_faster, product
+from grokscope.ops.products import FlopCounter, linear, onednn_is_faster, product
 from grokscope.ops.rounding import Rounded, to_bf16
 
 N, K, M = 96, 80, 90  # large enough to be worth the choice
@@ -99,9 +99,9 @@ def test_where_onednn_is_not_faster_it_is_not_used(monkeypatch):
 
 def test_operations_are_counted(onednn):
     x, weight, _ = given()
-    with flop_counter() as counter:
+    with FlopCounter() as counter:
         linear(x.requires_grad_(), weight.requires_grad_()).sum().backward()
-    assert counter.get_total_flops() == 3 * 2 * N * K * M
+    assert counter.total == 3 * 2 * N * K * M
 
 
 def test_factors_are_rounded_where_that_is_asked_for(onednn):

@@ -10,7 +10,7 @@ from grokscope.config import RunConfig, problem_of
 from grokscope.errors import ScienceError
 from grokscope.models import capture
 from grokscope.ops import crossings
-from grokscope.ops.products import flop_counter
+from grokscope.ops.products import FlopCounter
 from grokscope.store.results import Arrays, analysis
 from grokscope.store.run import Run
 from grokscope.typing import Ge, Gt, Le
@@ -81,16 +81,15 @@ def flops_per_step(config: RunConfig) -> int:
     it is computed, without factorizations.
     """
     problem, _ = problem_of(config, device="cpu")
-    n = len(problem.train)
+    n, counter = len(problem.train), FlopCounter()
     if config.dynamics != "training":
-        with flop_counter() as counter:
+        with counter:
             problem.gradient(problem.train)
-        return int(counter.get_total_flops())
+        return counter.total
     some = problem.network.prepare(problem.train.inputs[:64], share=False)
-    counter = flop_counter()
     with counter, capture(problem.network, "embeddings"):
         logits = problem.network(some)
         loss = problem.objective.task_loss(logits, problem.train.targets[:64])
         torch.autograd.backward(loss)
     batch = min(config.batch.size or n, n)
-    return int(counter.get_total_flops() * batch / min(n, 64))
+    return int(counter.total * batch / min(n, 64))

@@ -13,19 +13,22 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 LEAST = 1 << 19
 """Multiplications below which a product is not worth the choice."""
 GAIN = 1.2
 """How much faster oneDNN must be."""
+ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+"""The product of oneDNN; None where PyTorch was built without it."""
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -95,7 +98,7 @@ class _Linear(torch.autograd.Function):
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     factors = (_dense(x), _dense(weight))
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(*factors, bias, "none", [], "")
+    result: Tensor = ONEDNN(*factors, bias, "none", [], "")
     return result
 
 
@@ -111,15 +114,36 @@ def _transposed_product(left: Tensor, right: Tensor) -> Tensor:
     return _by_onednn(right.t(), left.t(), None).t()
 
 
-def flop_counter() -> FlopCounterMode:
-    """Return a counter of the operations of matrix products, those of oneDNN included."""
+class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts, inside this context, the FLOPs of matrix products, those of oneDNN included.
 
-    def operations(x: Sequence[int], weight: Sequence[int], *rest: Any, **options: Any) -> int:
-        return 2 * math.prod(x) * weight[0]
+    By the formulas of `torch.utils.flop_counter`, without its mode: at the first operation that one
+    loads PyTorch's compiler, which takes two seconds.
+    """
 
-    return FlopCounterMode(
-        display=False, custom_mapping={torch.ops.mkldnn._linear_pointwise: operations}
-    )
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total: int = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run one operation and count it."""
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket is ONEDNN:
+            x, weight, *_ = args
+            self.total += 2 * math.prod(x.shape) * len(weight)
+        elif (formula := flop_registry.get(func.overloadpacket)) is not None:
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 @functools.cache
@@ -171,7 +195,7 @@ def _seconds(call: Callable[[], Tensor], times: int = 12) -> float:
 
 def _has_onednn() -> bool:
     there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return there and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return there and ONEDNN is not None
 
 
 def _cache() -> Path:

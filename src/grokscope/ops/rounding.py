@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from grokscope.ops.products import ONEDNN
+
 Format = Literal["tf32", "bf16"]
 
 _aten = torch.ops.aten
 _FIRST_FACTOR = {
-    _aten.mm.default: 0,
-    _aten.bmm.default: 0,
-    _aten.addmm.default: 1,
-    _aten.baddbmm.default: 1,
-    torch.ops.mkldnn._linear_pointwise.default: 0,
+    _aten.mm: 0,
+    _aten.bmm: 0,
+    _aten.addmm: 1,
+    _aten.baddbmm: 1,
+    ONEDNN: 0,
 }
 
 
@@ -47,6 +49,10 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._round = _ROUND[form]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation loads PyTorch's compiler
+
     def __torch_dispatch__(
         self,
         func: Any,
@@ -55,7 +61,7 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run one operation."""
-        first = _FIRST_FACTOR.get(func)
+        first = _FIRST_FACTOR.get(func.overloadpacket)
         if first is not None and args[first].dtype == torch.float32:
             factors = (self._round(x) for x in args[first : first + 2])
             args = (*args[:first], *factors, *args[first + 2 :])
