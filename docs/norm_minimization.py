@@ -38,7 +38,7 @@ def row(run: grokscope.Run, level: float) -> str:
     residual = history["interpolation_residual"].max()
     return (
         f"| {run.config.seed} | {early:.3f} | {kept} | {run.last['test_acc']:.3f} | "
-        f"{residual:.0e} | {run.last['seconds']:.1f} |"
+        f"{residual:.0e} | {run.status['seconds']:.1f} |"
     )
 
 

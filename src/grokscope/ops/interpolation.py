@@ -43,7 +43,7 @@ def duals(
     """
     factor, failed = torch.linalg.cholesky_ex(gram(features))
     solved = torch.cholesky_solve(answers, factor)
-    return torch.where(failed > 0, torch.full_like(solved, torch.nan), solved)
+    return solved.masked_fill_(failed > 0, torch.nan)
 
 
 def shrink_two_layers(
@@ -59,7 +59,7 @@ def shrink_two_layers(
     features = torch.relu(inputs @ first.t())
     multipliers = duals(features, answers)
     readout = multipliers.t() @ features
-    at_units = (multipliers @ readout).mul_(features > 0)
+    at_units = torch.ops.aten.threshold_backward(multipliers @ readout, features, 0)
     return features, readout, at_units.t() @ inputs
 
 
