@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from grokscope.ops import kernels
+from grokscope.ops.function import Function
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def plain_gradients(
     return (rows * gradient.unsqueeze(1)).sum(-1), for_tables
 
 
-class _Mix(torch.autograd.Function):
+class _Mix(Function):
     """`mix` by compiled loops on a CPU, and by gathering rows where there are none."""
 
     @staticmethod

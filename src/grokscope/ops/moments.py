@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokscope.ops import kernels
+from grokscope.ops.function import Function
 from grokscope.ops.lanes import each
 
 SLICE = 1 << 16
@@ -45,7 +46,7 @@ def adam_direction_plainly(
     return (mean / (1 - betas[0] ** (step + 1))) / (root + eps), mean, square
 
 
-class _Adam(torch.autograd.Function):
+class _Adam(Function):
     """Compiled on a CPU; never differentiated."""
 
     @staticmethod

@@ -23,6 +23,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from grokscope.ops.function import Function
+
 LEAST = 1 << 19
 """Multiplications below which a product is not worth the choice."""
 GAIN = 1.2
@@ -54,7 +56,7 @@ def _large(x: Tensor, weight: Tensor) -> bool:
     return x.shape[0] * x.shape[1] * weight.shape[0] >= LEAST
 
 
-class _Linear(torch.autograd.Function):
+class _Linear(Function):
     """x Wᵀ + b by oneDNN, forward and backward; by PyTorch where it is differentiated again."""
 
     @staticmethod

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokscope.ops import kernels
+from grokscope.ops.function import Function
 from grokscope.ops.lanes import each
 
 ROWS = 2048
@@ -25,7 +26,7 @@ def cross_entropy(
     return F.cross_entropy(logits.to(dtype), targets, reduction="none")
 
 
-class _CrossEntropy(torch.autograd.Function):
+class _CrossEntropy(Function):
     """Losses, and beside them softmax(z) - 1[y]: the gradient but for the factor of each row."""
 
     @staticmethod
