@@ -8,17 +8,17 @@ import pytest
 FAULTS = Path(__file__).parents[2] / "faults"
 COUNTS = {
     "cohort": 2,
-    "config": 200,
-    "damage": 22,
-    "files": 16,
+    "config": 60,
+    "damage": 11,
+    "files": 8,
     "kill": 4,
     "memory": 2,
     "numbers": 4,
-    "power": 12,
+    "power": 6,
     "signals": 3,
-    "storage": 16,
-    "sweep": 6,
-    "syscalls": 18,
+    "storage": 8,
+    "sweep": 4,
+    "syscalls": 9,
     "writers": 1,
 }
 
