@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test smoke analytic lint check bench fault docs figures notebooks clean
+.PHONY: help setup demo test coverage smoke analytic lint check bench fault docs figures notebooks clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ demo: setup ## Train the classic network until it groks and write its report: tw
 	$(BIN)/grokscope train nanda-113
 
 test: .venv/.dev ## Run all tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+coverage: .venv/.dev ## Run all tests and count the lines they reach: takes nearly twice as long
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=term --cov-fail-under=90
 
 smoke: setup ## Train the smallest recipe, verify it, read it back: seconds
