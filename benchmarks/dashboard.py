@@ -27,6 +27,7 @@ import grokscope
 RESULTS = Path(__file__).parent / "results"
 DECAYS = ("0.1", "0.3", "1.0", "3.0")
 DRAWN = "section => window.grokscope?.drawn(section)"
+FIGURES = "section => window.grokscope?.drawn(section, false)"
 SECTIONS = ("model_properties", "optimizer_dynamics", "training_curves", "sweep", "runs")
 
 
@@ -61,10 +62,13 @@ def looked_at(folder, browser):
     with served(folder) as (link, start, told):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         opened = time.perf_counter()
-        page.goto(link)
+        page.goto(link, wait_until="commit")
+        page.wait_for_function(FIGURES, arg="training_curves")
+        figures = time.perf_counter() - opened
         page.wait_for_function(DRAWN, arg="training_curves")
         now = time.perf_counter()
-        found = {"link_told": told, "page_drawn": now - opened, "command_to_page": now - start}
+        found = {"link_told": told, "figures_drawn": figures, "page_drawn": now - opened}
+        found["command_to_page"] = now - start
         changes = {section: [] for section in SECTIONS}
         for _ in range(3):
             for section in SECTIONS:

@@ -10,8 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from grokscope.dashboard.content import content, sections
+from grokscope.dashboard.content import content
 from grokscope.dashboard.controls import blocks
+from grokscope.dashboard.early import Early
 from grokscope.dashboard.guard import App, Guard
 from grokscope.dashboard.library import Library
 from grokscope.dashboard.view import View
@@ -19,11 +20,13 @@ from grokscope.plots.style import DARK, FONT, LIGHT, Theme, template
 
 COLORS = ("page", "panel", "text", "muted", "grid", "accent")
 HEAD = """<script>
-window.grokscopeFirst = fetch("/content" + location.search, { cache: "no-store" });
-window.grokscopeFirst.catch(() => {});
+window.grokscopeFirst = fetch("/content" + location.search, {{ cache: "no-store" }});
+window.grokscopeFirst.catch(() => {{}});
 </script>
-<script src="/figures/plotly.js" defer></script>"""
-"""The first section is asked for before anything else is loaded."""
+<script src="/figures/plotly.js" async></script>
+<style>{style}</style>
+<script>{script} grokscope.begin({start});</script>"""
+"""The first section is asked for and drawn before Gradio is loaded."""
 SHUT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",
@@ -61,14 +64,14 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
     script.__annotations__ = {"return": Response}
     app.get("/content", response_model=None)(answer)
     app.get("/figures/plotly.js", response_model=None)(script)
+    style = _style() + _text("page.css")
     gradio.mount_gradio_app(
         app,
         blocks(library),
         path="/",
         theme=_theme(gradio),
-        css=_style() + _text("page.css"),
-        js=f"() => {{ {_text('page.js')} grokscope.begin({json.dumps(_start())}); }}",
-        head=HEAD,
+        css=style,
+        js="() => grokscope.settle()",
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -78,7 +81,8 @@ def build(folder: str | Path, *, hosts: Sequence[str], token: str = "") -> App:
         enable_monitoring=False,
         mcp_server=False,
     )
-    return Guard(app, hosts, token=token)
+    head = HEAD.format(style=style, script=_text("page.js"), start=_start())
+    return Guard(Early(app, head), hosts, token=token)
 
 
 def _prepare(library: Library) -> None:
@@ -96,13 +100,11 @@ def _plotly() -> bytes:
     return gzip.compress(get_plotlyjs().encode(), 6)
 
 
-def _start() -> dict[str, Any]:
-    """Return what the page knows from the beginning: sections and the look of figures."""
+def _start() -> str:
+    """Return what the page knows from the beginning, as JSON in a script: the look of figures."""
     themes = {"light": LIGHT, "dark": DARK}
-    return {
-        "sections": sections(),
-        "templates": {name: template(theme).to_plotly_json() for name, theme in themes.items()},
-    }
+    looks = {name: template(theme).to_plotly_json() for name, theme in themes.items()}
+    return json.dumps({"templates": looks}).replace("</", "<\\/")
 
 
 def _style() -> str:

@@ -1,10 +1,11 @@
 // The page of the dashboard. Everything that comes from runs is set as text, never as markup.
 window.grokscope = (() => {
   const narrow = () => window.innerWidth < 700;
-  const place = () => document.getElementById("gs-content");
+  const place = () => document.getElementById("gs-content") || document.getElementById("gs-early");
   const keys = ["section", "runs", "where", "color", "facet", "x", "x_scale", "y_scale", "smooth", "detail"];
   const first = { section: "training_curves", runs: [], where: "", color: "", facet: "", x: "step", x_scale: "log", y_scale: "declared", smooth: 0, detail: "" };
   let start = null, asked = "", shown = "", last = null, following = true, busy = false, restoring = true;
+  let scheme = "system";
 
   function make(kind, attributes = {}, ...children) {
     const node = document.createElement(kind);
@@ -212,42 +213,65 @@ window.grokscope = (() => {
       make("ul", {}, ...lines.map(line => make("li", {}, line))));
   }
 
-  function dress(scheme) {
+  function dress(wanted) {
+    scheme = wanted;
     const dark = scheme === "dark" || (scheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
     document.body.classList.toggle("dark", dark);
     try { localStorage.setItem("grokscope-look", scheme); } catch { /* a browser without storage */ }
     if (last) draw(last);
   }
 
+  // Figures need neither Gradio nor its controls: they are drawn before it is there.
   function begin(known) {
     start = known;
-    document.body.classList.add("gs-starting");
     asked = location.search.slice(1);
-    let scheme = "system";
     try { scheme = localStorage.getItem("grokscope-look") || "system"; } catch { /* the same */ }
-    dress(scheme);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dress(scheme));
+    const ready = setInterval(() => {
+      if (!document.body || !window.Plotly) return;
+      clearInterval(ready);
+      document.body.classList.add("gs-starting");
+      if (!place()) document.body.append(make("div", { id: "gs-early", style: early() }));
+      dress(scheme);
+      if (!shown && !busy) ask();
+    }, 20);
+    setInterval(() => { if (following && !busy && document.visibilityState === "visible") ask(true); }, 3000);
+  }
+
+  // Where Gradio will have its place for figures, above what it shows until then.
+  function early() {
+    const padding = narrow() ? "80px 43px 32px" : "104px 43px 32px 341px";
+    return `position: absolute; z-index: 1000; inset: 0 0 auto 0; min-height: 100vh; box-sizing: border-box;
+      background: var(--gs-page); padding: ${padding}`;
+  }
+
+  // Gradio is there: what was drawn moves to its place, and the sidebar of a phone is folded.
+  function settle() {
+    const moved = setInterval(() => {
+      const root = document.getElementById("gs-content"), early = document.getElementById("gs-early");
+      if (!root || !early) return;
+      clearInterval(moved);
+      root.append(...early.childNodes);
+      Object.assign(root.dataset, early.dataset);
+      root.className = early.className;
+      early.remove();
+      dress(scheme);
+    }, 20);
     const fold = setInterval(() => {
       const toggle = document.querySelector(".sidebar .toggle-button");
       if (!toggle) return;
       clearInterval(fold);
       if (narrow() && document.querySelector(".sidebar.open")) toggle.click();
     }, 50);
-    const ready = setInterval(() => {
-      if (!place() || !window.Plotly) return;
-      clearInterval(ready);
-      if (!shown && !busy) ask();
-    }, 20);
-    setInterval(() => { if (following && !busy && document.visibilityState === "visible") ask(true); }, 3000);
   }
 
-  // Whether a section stands there whole: for tests and screenshots.
-  function drawn(section) {
+  // Whether a section stands there whole, and with its controls: for tests and screenshots.
+  function drawn(section, controls = true) {
     const root = place();
-    return !document.body.classList.contains("gs-starting") && root?.dataset.section === section
+    return !(controls && document.body.classList.contains("gs-starting")) && root?.dataset.section === section
       && root.dataset.drawn !== undefined && !root.classList.contains("gs-waiting")
       && [...root.querySelectorAll(".gs-plot")].every(node => node._fullLayout && node.querySelector(".main-svg"));
   }
 
-  return { begin, restored, show, dress, drawn, follow: value => { following = value; } };
+  return { begin, settle, restored, show, dress, drawn, follow: value => { following = value; } };
 })();
