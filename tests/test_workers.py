@@ -7,6 +7,7 @@ import grokscope
 from grokscope.config import load
 from grokscope.engine import Machine
 from grokscope.engine.planner import Job, Plan
+from grokscope.errors import ConfigError
 
 SMALL = ["task.p=5", "model.width=6", "data.train_fraction=0.5", "steps=30", "stop=never"]
 
@@ -72,6 +73,16 @@ def test_a_run_that_fails_leaves_the_others_alone(tmp_path, device):
     assert [run.outcome for run in runs][1] == "diverged"
     if device == "cpu":
         assert same(runs[0], grokscope.train(members[0], out=tmp_path / "alone"))
+
+
+def test_a_name_of_another_run_is_refused_before_anything_is_trained(tmp_path):
+    one, other = configs(2, "steps=2")
+    run = grokscope.train(one, out=tmp_path, name="kept")
+    before = (run.path / "status.json").read_bytes()
+    with pytest.raises(ConfigError, match="kept: holds a run of another configuration"):
+        grokscope.train_all([other, other], out=tmp_path, names=["new", "kept"])
+    assert (run.path / "status.json").read_bytes() == before
+    assert not (tmp_path / "new").exists()
 
 
 def test_asked_to_stop_runs_end_with_a_checkpoint_and_others_do_not_begin(tmp_path):

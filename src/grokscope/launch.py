@@ -131,12 +131,10 @@ def settle(
     asks for more, and left as it is where it has all that. Raises ConfigError where the run there
     is of another configuration.
     """
-    if not (path / "config.yaml").is_file():
+    run = run_at(path, config)
+    if run is None:
         watched: dict[str, Any] = {"observer": observer, "stop_requested": stop_requested}
         return train(config, out=path.parent, name=path.name, **watched)
-    run = open_run(path)
-    if identity(run.config) != identity(config):
-        raise ConfigError(f"{path}: holds a run of another configuration, which is left as it is")
     return resume(
         run,
         missing_steps(run, config),
@@ -144,6 +142,19 @@ def settle(
         observer=observer,
         stop_requested=stop_requested,
     )
+
+
+def run_at(path: Path, config: RunConfig) -> Run | None:
+    """Return the run at `path`, None where there is none yet.
+
+    Raises ConfigError where it is of another configuration.
+    """
+    if not (path / "config.yaml").is_file():
+        return None
+    run = open_run(path)
+    if identity(run.config) != identity(config):
+        raise ConfigError(f"{path}: holds a run of another configuration; choose another name")
+    return run
 
 
 def missing_steps(run: Run, config: RunConfig) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from grokscope.config import RunConfig, decode, encode
 from grokscope.engine import Measured, Plan, Record, plan
 from grokscope.errors import GrokscopeError, LockedError, StorageError
-from grokscope.launch import Stop, free_name, settle, train_cohort
+from grokscope.launch import Stop, free_name, run_at, settle, train_cohort
 from grokscope.pool import Again, Tell, run_calls
 from grokscope.store import Run, open_run
 
@@ -62,7 +62,8 @@ def train_all(
     planned: how, by default what `plan` returns for this machine. told: hears where each run is and
     how it ends; a run that fails leaves the others alone, and one whose process died is gone on
     with. When stop_requested answers True, runs under way end with a checkpoint and no other
-    begins.
+    begins. Raises ConfigError, before anything is trained, where a name is that of a run of another
+    configuration.
 
     >>> import tempfile
     >>> from grokscope.config import load
@@ -73,6 +74,8 @@ def train_all(
     planned = planned or plan(configs)
     out = Path(out)
     names = _names(out, configs) if names is None else names
+    for name, config in zip(names, configs, strict=True):
+        run_at(out / name, config)
     if planned.device != "cpu":
         _in_batches(configs, names, planned, out, told, stop_requested, allow_drift)
     else:

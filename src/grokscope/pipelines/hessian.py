@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from grokscope import launch
-from grokscope.config import RunConfig, identity, load
-from grokscope.errors import ConfigError
-from grokscope.store import Run, open_run
+from grokscope.config import RunConfig, load
+from grokscope.store import Run
 from grokscope.store.results import Result
 
 RECIPE = "attention-only-113"
@@ -60,13 +59,11 @@ def trained(
     Raises ConfigError where a run of this name was trained otherwise.
     """
     path = Path(out) / (name or "hessian")
-    if not (path / "config.yaml").exists():
+    run = launch.run_at(path, config)
+    if run is None:
         return launch.train(
             config, out=out, name=path.name, observer=observer, stop_requested=stop_requested
         )
-    run = open_run(path)
-    if identity(run.config) != identity(config):
-        raise ConfigError(f"{path}: holds a run of another configuration; choose another name")
     more = [f"steps={config.steps}"] if config.steps > run.config.steps else []
     return launch.resume(run, more, observer=observer, stop_requested=stop_requested)
 
