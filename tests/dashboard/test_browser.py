@@ -58,7 +58,14 @@ def wait_for_query(page, part):
     )
 
 
-def test_a_person_finds_their_way(page, link):
+def files_of(folder):
+    """Return every path below a folder with its size and the time of its last change."""
+    found = {path: path.stat() for path in sorted(folder.rglob("*"))}
+    return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+def test_a_person_finds_their_way_and_nothing_is_written(page, link, shelf_of):
+    before = files_of(shelf_of)
     opened(page, link)
     for name, _ in sections():
         choose(page, name)
@@ -79,6 +86,7 @@ def test_a_person_finds_their_way(page, link):
     other.close()
     assert page.errors == []
     assert all(url.startswith((link, "data:", "blob:")) for url in page.asked), page.asked
+    assert files_of(shelf_of) == before
 
 
 def test_runs_are_grouped_by_weight_decay(page, runs, tmp_path):
