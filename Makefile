@@ -27,7 +27,7 @@ setup: .venv/.installed ## Make .venv and install grokscope into it
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks]'
 	touch $@
 
-demo: setup ## Train the classic network until it groks and write its report: two minutes
+demo: setup ## Train the classic network until it groks and write its report: some minutes
 	$(BIN)/grokscope train nanda-113
 
 test: .venv/.dev ## Run all tests
