@@ -248,13 +248,14 @@ window.grokscope = (() => {
   // Gradio is there: what was drawn moves to its place, and the sidebar of a phone is folded.
   function settle() {
     const moved = setInterval(() => {
-      const root = document.getElementById("gs-content"), early = document.getElementById("gs-early");
-      if (!root || !early) return;
+      const root = document.getElementById("gs-content"), before = document.getElementById("gs-early");
+      if (!root) return;
       clearInterval(moved);
-      root.append(...early.childNodes);
-      Object.assign(root.dataset, early.dataset);
-      root.className = early.className;
-      early.remove();
+      if (!before) return; // Gradio was the first: figures are drawn in its place.
+      root.append(...before.childNodes);
+      Object.assign(root.dataset, before.dataset);
+      root.className = before.className;
+      before.remove();
       dress(scheme);
     }, 20);
     const fold = setInterval(() => {
